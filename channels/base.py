@@ -1,0 +1,191 @@
+"""The contract of a channel: what comes in, what goes out, and the errors that say what to do next."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from fastapi import APIRouter
+
+
+class Forbidden(Exception):
+    """The webhook is not from whom it says it is: answered with 403, nothing is stored."""
+
+
+class Malformed(Exception):
+    """The webhook cannot be understood: answered with 400 and the exception's words, nothing is stored."""
+
+
+class Undeliverable(Exception):
+    """The vendor refused the message. `permanent`: trying again cannot help."""
+
+    def __init__(self, reason: str, *, permanent: bool) -> None:
+        super().__init__(reason)
+        self.reason, self.permanent = reason, permanent
+
+
+class OutcomeUnknown(Exception):
+    """The message may have been sent or not: it must be looked up, never sent again blindly."""
+
+
+class Kind(StrEnum):
+    """What the channel knows an inbound message to be."""
+
+    MESSAGE = "message"
+    AUTOMATIC = "automatic"  # an out-of-office, a bounce, a list: recorded, never answered
+    STOP = "stop"  # the customer wants no more messages
+    PERSON = "person"  # a press on "Talk to a person"
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """One HTTP request to POST /channels/{name}. Header names are lower case; `form` is Starlette's parse, in order."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    form: Sequence[tuple[str, str]] | None = None
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file a customer sent; `url` is the vendor's, to be fetched in the work and never in the webhook."""
+
+    name: str
+    content_type: str
+    url: str = ""
+    content: bytes = b""
+
+
+@dataclass(frozen=True)
+class Inbound:
+    """A customer's message. `external_id` is unique within the channel and the same for every delivery of it."""
+
+    sender: str  # the channel's opaque id of the customer
+    thread: str  # the vendor's grouping; one conversation of ours for each
+    external_id: str
+    text: str
+    kind: Kind = Kind.MESSAGE
+    name: str = ""
+    email: str | None = None
+    phone: str | None = None
+    attachments: Sequence[Attachment] = ()
+    reason: str = ""  # why an automatic message is thought to be one
+
+
+@dataclass(frozen=True)
+class StatusUpdate:
+    """What the vendor says became of a message we sent."""
+
+    external_id: str
+    status: str  # sent | delivered | read | failed
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An article that an answer rests on, as customers see it."""
+
+    title: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """A message to a customer. `key` is ours, the same for every attempt: make it (part of) the vendor's message id."""
+
+    key: str
+    recipient: str
+    thread: str
+    text: str
+    author: str  # agent | person | system
+    name: str = ""  # the person's name, if a person wrote it
+    sources: Sequence[Source] = ()
+    disclosure: str = ""  # at first contact: that an AI answers. Must reach the customer with the text
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The vendor took the message. `external_id` is the vendor's id of it."""
+
+    external_id: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """Whether the channel takes free text now, and until when (seconds since 1970)."""
+
+    open: bool
+    until: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What every channel is constructed with; its own settings (`WHATSAPP_...`) it reads from `environ` itself."""
+
+    secret: bytes  # the installation's key: derive a key of your own from it, never sign with it
+    environ: Mapping[str, str] = field(default_factory=dict)
+    company: str = "our team"  # the name customers read
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page for trying the channel without an account: what `demo` offers in `firstline serve --demo`."""
+
+    path: str
+    title: str
+
+
+class Channel:
+    """Base of every channel: the defaults of what is optional. How to add one is told in channels/__init__.py.
+
+    `parse` verifies first, then translates: no I/O, no database, no HTTP status; the same delivery gives the same
+    `external_id`. Raises Forbidden or Malformed. `send` raises Undeliverable or OutcomeUnknown; anything else it raises
+    is worth a retry.
+    """
+
+    name: str = ""
+    title: str = ""  # what staff read
+    max_length: int = 10_000  # characters of one outbound message
+    max_body: int = 256_000  # bytes of one webhook
+    debounce: float = 1.0  # seconds to wait for the rest of a thought
+    max_wait: float = 8.0  # seconds after which an unanswered message is answered in any case
+    give_up_after: float = 3_600.0  # seconds after which a delivery that keeps failing is a visible failure
+    missing: Sequence[str] = ()  # settings it wants and has not: not empty means the channel is off
+
+    #: `async outcome(outbound) -> Receipt | None`: what became of a send we don't know about; None: it did not happen.
+    outcome: Callable[[Outbound], Awaitable[Receipt | None]] | None = None
+
+    #: `async listen(receive, state)`: the channel's own listener, where there is no webhook.
+    listen: Callable[..., Awaitable[None]] | None = None
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+
+    def parse(self, webhook: Webhook) -> "list[Inbound | StatusUpdate]":
+        raise Malformed(f"The channel {self.name} takes no webhooks.")
+
+    async def send(self, outbound: Outbound) -> Receipt:
+        raise Undeliverable(f"The channel {self.name} cannot send.", permanent=True)
+
+    def window(self, last_customer_at: float | None, now: float) -> Window:
+        """Whether free text may be sent at `now` (seconds since 1970)."""
+        return Window(open=True)
+
+    def thread(self, headers: Mapping[str, str]) -> str:
+        """The thread whose live stream the bearer of these (lower-case) headers may read. Raises Forbidden."""
+        raise Forbidden("This channel has no live stream.")
+
+    def reply(self, external_id: str, seq: int) -> Any:
+        """What the webhook's caller gets as JSON with its 200."""
+        return {"ok": True}
+
+    def pages(self) -> APIRouter | None:
+        """Routes of the channel's own (a script, a session), mounted below /channels/{name}."""
+        return None
+
+    def demo(self) -> tuple[Page, APIRouter] | None:
+        """The page on which to try the channel, and its routes, mounted below the page's path."""
+        return None

@@ -1,0 +1,141 @@
+"""Who is at the desk: login, sign out, and the check that a form was sent by our own page."""
+
+import hmac
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
+
+from dashboard.pages import DeskRoute, SignedOut, context_of, render, safe_next
+from service import staff as accounts
+from service.context import Context
+from service.models import Staff
+from service.throttle import TooMany
+
+router = APIRouter(prefix="/desk", route_class=DeskRoute)
+
+WRONG = "That email and password do not belong together. Check both and try again."
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A member of staff at one browser. `csrf` must come back with everything that changes something."""
+
+    staff: Staff
+    csrf: str
+    token: str
+
+
+async def signed_in(request: Request) -> SignedIn:
+    """Who asks. Raises SignedOut."""
+    if found := await _session(request):
+        return found
+    raise SignedOut
+
+
+async def acting(
+    request: Request, who: Annotated[SignedIn, Depends(signed_in)], csrf: Annotated[str, Form()] = ""
+) -> SignedIn:
+    """Who asks for a change, from a page of ours that was drawn for this very session."""
+    given = request.headers.get("x-csrf-token", "") or csrf
+    if not from_our_page(request) or not hmac.compare_digest(given.encode("utf-8", "replace"), who.csrf.encode()):
+        raise HTTPException(
+            403, "This page was drawn for another session. Reload it and try again: nothing was changed."
+        )
+    return who
+
+
+Who = Annotated[SignedIn, Depends(signed_in)]
+Acting = Annotated[SignedIn, Depends(acting)]
+
+
+@router.get("/login")
+async def login_page(request: Request, next: str = "") -> Response:
+    if await _session(request):
+        return RedirectResponse(safe_next(next), 303)
+    return render(request, "login.html", next=safe_next(next), email="", sentence="")
+
+
+@router.post("/login")
+async def login(
+    request: Request,
+    email: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "",
+) -> Response:
+    def again(status: int, sentence: str) -> Response:
+        return render(request, "login.html", status, next=safe_next(next), email=email, sentence=sentence)
+
+    if not from_our_page(request):
+        return again(403, "This form was sent from another site. Sign in here instead.")
+    context = context_of(request)
+    address = request.client.host if request.client else ""
+    try:
+        staff = await accounts.sign_in(context.db, email, password, address, context.clock())
+    except TooMany as error:
+        minutes = ceil(error.seconds / 60)
+        response = again(429, f"Too many tries. Come back in {minutes} minute{'s' if minutes > 1 else ''}.")
+        response.headers["Retry-After"] = str(ceil(error.seconds))
+        return response
+    if staff is None:
+        return again(401, WRONG)
+    hours = context.settings.session_hours
+    async with context.db.write() as session:
+        if former := request.cookies.get(cookie_name(context)):
+            await accounts.close_session(session, former)
+        token, _ = await accounts.open_session(session, staff, context.clock(), hours)
+    response = RedirectResponse(safe_next(next), 303)
+    response.set_cookie(
+        cookie_name(context),
+        token,
+        max_age=int(hours * 3600),
+        path="/",
+        secure=_https(context),
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+@router.post("/logout")
+async def logout(request: Request, who: Acting) -> Response:
+    context = context_of(request)
+    async with context.db.write() as session:
+        await accounts.close_session(session, who.token)
+    response = RedirectResponse("/desk/login", 303)
+    response.delete_cookie(cookie_name(context), path="/", secure=_https(context), httponly=True, samesite="lax")
+    return response
+
+
+def cookie_name(context: Context) -> str:
+    """Over https the prefix makes browsers refuse a cookie that a neighbouring site planted."""
+    return "__Host-firstline" if _https(context) else "firstline"
+
+
+def from_our_page(request: Request) -> bool:
+    """Whether the browser says that a page of ours sent this; programs that say nothing are left to the token."""
+    if site := request.headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True
+    ours = {request.headers.get("host", ""), urlsplit(context_of(request).settings.base_url).netloc}
+    return urlsplit(origin).netloc in ours - {""}
+
+
+async def _session(request: Request) -> SignedIn | None:
+    context = context_of(request)
+    token = request.cookies.get(cookie_name(context))
+    if not token:
+        return None
+    async with context.db.read() as session:
+        found = await accounts.find_session(session, token, context.clock())
+    return SignedIn(found[0], found[1].csrf, token) if found else None
+
+
+def _https(context: Context) -> bool:
+    return context.settings.base_url.startswith("https://")

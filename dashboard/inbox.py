@@ -1,0 +1,237 @@
+"""The desk's routes: the queue, one conversation, what staff do with it, and the stream that says something changed."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.exceptions import HTTPException
+
+from dashboard import grounds, queue, timeline, words
+from dashboard.auth import Acting, SignedIn, Who, signed_in
+from dashboard.pages import DeskRoute, SignedOut, by_htmx, context_of, render
+from service import conversations
+from service.context import Context
+from service.flow import clean
+from service.models import Conversation, Decision
+
+router = APIRouter(prefix="/desk", route_class=DeskRoute)
+
+#: How long a live reader sleeps at most before it looks for itself, and whether it is still signed in; seconds.
+LOOK_SECONDS = 15.0
+#: Changes that come closer together than this are one event; seconds.
+REST_SECONDS = 0.2
+
+#: What the databases take as a key.
+Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
+#: The conversation that is open beside the queue; 0: none.
+Shown = Annotated[int, Query(ge=0, le=2**63 - 1)]
+
+
+@dataclass(frozen=True)
+class View:
+    """What of the queue is shown beside; it stays in the address, so that a reload shows the same."""
+
+    show: str = "all"
+    most: int = queue.PAGE
+    whole: bool = False  # the whole conversation, however long
+
+    @property
+    def query(self) -> str:
+        """As it stands in an address: nothing where it is as usual."""
+        usual = View()
+        given = {name: value for name, value in vars(self).items() if value != getattr(usual, name)}
+        return "?" + urlencode(given) if given else ""
+
+
+def view(show: str = "all", most: int = queue.PAGE, whole: bool = False) -> View:
+    return View(show if show in queue.VIEWS else "all", max(1, min(most, queue.MOST)), whole)
+
+
+Seen = Annotated[View, Depends(view)]
+
+
+@router.get("")
+async def desk(request: Request, who: Who, view: Seen) -> Response:
+    return await _page(request, who, None, view)
+
+
+@router.get("/queue")
+async def queue_now(request: Request, who: Who, view: Seen, open: Shown = 0) -> Response:
+    """The queue by itself: what the open page asks for when something changed."""
+    context = context_of(request)
+    async with context.db.read() as session:
+        rows = await queue.load(session, context, who.staff, view.show, view.most)
+    return render(request, "_queue.html", who=who, queue=rows, view=view, open=open, now=context.clock())
+
+
+@router.get("/conversations/{conversation_id}")
+async def conversation(request: Request, who: Who, conversation_id: Id, view: Seen) -> Response:
+    return await _page(request, who, conversation_id, view)
+
+
+@router.get("/conversations/{conversation_id}/now")
+async def conversation_now(request: Request, who: Who, conversation_id: Id, view: Seen) -> Response:
+    """The conversation by itself: what the open page asks for when something changed."""
+    return await _part(request, who, conversation_id, view)
+
+
+@router.get("/decisions/{decision_id}")
+async def decision(request: Request, who: Who, decision_id: Id) -> Response:
+    """The grounds of one decision: passages with their scores, facts, times."""
+    async with context_of(request).db.read() as session:
+        found = await session.get(Decision, decision_id)
+    if found is None:
+        raise HTTPException(404, "There is no such decision.")
+    name = "_grounds.html" if by_htmx(request) else "grounds.html"
+    return render(request, name, who=who, grounds=grounds.read(found), conversation_id=found.conversation_id)
+
+
+@router.post("/conversations/{conversation_id}/{verb}")
+async def act(
+    request: Request,
+    who: Acting,
+    conversation_id: Id,
+    verb: str,
+    view: Seen,
+    text: Annotated[str, Form()] = "",
+    key: Annotated[str, Form()] = "",
+) -> Response:
+    """Take over, reply, hand back, resolve; what cannot be done is said on the page, and what was typed stays there."""
+    context, sentence = context_of(request), ""
+    text = clean(text).replace("\r\n", "\n").strip()
+    try:
+        async with context.db.write() as session:
+            if verb == "reply":
+                await _may_be_sent(context, session, conversation_id, text)
+                await conversations.reply(session, conversation_id, who.staff, text, _key(key))
+            elif verb == "take-over":
+                await conversations.take_over(session, conversation_id, who.staff)
+            elif verb == "hand-back":
+                await conversations.hand_back(session, conversation_id, who.staff)
+            elif verb == "resolve":
+                await conversations.resolve(session, conversation_id, who.staff)
+            else:
+                raise HTTPException(404, "There is no such thing to do with a conversation.")
+    except conversations.NotPossible as error:
+        sentence = str(error)
+    status = 409 if sentence else 200
+    if by_htmx(request):
+        response = await _part(request, who, conversation_id, view, status=status, sentence=sentence)
+        if verb == "reply" and not sentence:
+            response.headers["HX-Trigger"] = "desk:sent"
+        return response
+    if sentence:
+        return await _page(request, who, conversation_id, view, status=status, sentence=sentence, text=text)
+    return RedirectResponse(f"/desk/conversations/{conversation_id}{view.query}", 303)
+
+
+@router.get("/live", response_class=EventSourceResponse)
+async def live(request: Request, who: Who, conversation: Shown = 0) -> AsyncIterator[ServerSentEvent]:
+    """Says which version of the queue and of the open conversation is current, whenever that changes; no contents."""
+    context = context_of(request)
+    told: dict[str, object] = {}
+    with context.db.waker.subscribe() as changes:
+        while not context.stopping.is_set():
+            try:
+                await signed_in(request)
+            except SignedOut:
+                yield ServerSentEvent(event="signed-out", data={})
+                return
+            async with context.db.read() as session:
+                clock = select(Conversation.clock).where(col(Conversation.id) == conversation)
+                state = {"queue": await queue.version(session), "clock": (await session.exec(clock)).first() or 0}
+            if state != told:
+                told = state
+                yield ServerSentEvent(event="state", data=state)
+                await asyncio.sleep(REST_SECONDS)
+            await changes.wait(LOOK_SECONDS)
+
+
+async def _may_be_sent(context: Context, session: AsyncSession, conversation_id: Id, text: str) -> None:
+    """Raises NotPossible where the channel would refuse the reply: better here than after it is queued."""
+    found = await conversations.hold(session, conversation_id)
+    if closed := timeline.why_closed(context, found):
+        raise conversations.NotPossible(closed)
+    channel = context.channels[found.channel]
+    if len(text) > channel.max_length:
+        raise conversations.NotPossible(
+            f"{channel.title} takes at most {channel.max_length:,} characters and this reply has {len(text):,}."
+        )
+
+
+def _key(key: str) -> str:
+    """The browser's name for this reply, which makes a repeated press one message; ours where there is none."""
+    return key if re.fullmatch(r"[A-Za-z0-9-]{16,64}", key) else str(uuid.uuid4())
+
+
+async def _part(
+    request: Request,
+    who: SignedIn,
+    conversation_id: Id,
+    view: View,
+    *,
+    status: int = 200,
+    sentence: str = "",
+) -> Response:
+    found = await _timeline(request, who, conversation_id, view.whole)
+    return render(
+        request,
+        "_conversation.html",
+        status,
+        who=who,
+        timeline=found,
+        view=view,
+        sentence=sentence,
+        text="",
+        key=str(uuid.uuid4()),
+        now=context_of(request).clock(),
+    )
+
+
+async def _page(
+    request: Request,
+    who: SignedIn,
+    conversation_id: int | None,
+    view: View,
+    *,
+    status: int = 200,
+    sentence: str = "",
+    text: str = "",
+) -> Response:
+    context = context_of(request)
+    found = None if conversation_id is None else await _timeline(request, who, conversation_id, view.whole)
+    async with context.db.read() as session:
+        rows = await queue.load(session, context, who.staff, view.show, view.most)
+    return render(
+        request,
+        "desk.html",
+        status,
+        who=who,
+        queue=rows,
+        timeline=found,
+        open=conversation_id or 0,
+        view=view,
+        sentence=sentence,
+        text=text,
+        key=str(uuid.uuid4()),
+        now=context.clock(),
+    )
+
+
+async def _timeline(request: Request, who: SignedIn, conversation_id: int, whole: bool) -> timeline.Timeline:
+    context = context_of(request)
+    zone = words.zone(request.cookies.get("firstline-tz", ""))
+    async with context.db.read() as session:
+        found = await timeline.load(session, context, who.staff, conversation_id, zone=zone, whole=whole)
+    if found is None:
+        raise HTTPException(404, "There is no such conversation. It may have been erased.")
+    return found

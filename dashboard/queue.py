@@ -1,0 +1,175 @@
+"""The queue: every conversation as one row, those that wait for a person first."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import and_, case, col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from dashboard import words
+from service.context import Context
+from service.models import Conversation, Customer, Escalation, Identity, Message, Staff
+
+#: What can be shown; each but "all" is a tab that shows one section or, "mine", what one has taken.
+VIEWS = ("all", "waiting", "open", "mine", "resolved")
+PAGE = 50  # rows of one section before "show more"
+RESOLVED_BESIDE_OTHERS = 10  # of those that are done, where they are not what was asked for
+MOST = 1_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """A conversation at a glance."""
+
+    id: int
+    label: str
+    channel: str
+    state: str
+    preview: str  # its last words
+    by: str  # who said them; empty: the customer
+    since: float  # the call for a person, else the last message
+    holder: str  # who has it; empty: nobody
+    mine: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    empty: str
+    rows: list[Row]
+    total: int
+    more: bool
+
+
+@dataclass(frozen=True)
+class Queue:
+    counts: Mapping[str, int]  # by view
+    sections: list[Section]
+    calls: list[tuple[int, int, str]]  # open calls nobody has taken: escalation, conversation, who and where
+    version: str
+
+
+async def load(session: AsyncSession, context: Context, me: Staff, show: str = "all", most: int = PAGE) -> Queue:
+    """The queue as `me` sees it, at most `most` rows a section."""
+    counts = await _counts(session, me)
+    sections = []
+    for view, title, empty in (
+        ("waiting", "Waiting for a person", "Nobody is waiting."),
+        ("mine", "With you", "You have no conversation. Take over one that waits."),
+        ("open", "Open", "No conversation is open."),
+        ("resolved", "Resolved", "Nothing is resolved yet."),
+    ):
+        if show != view and (show != "all" or view == "mine"):
+            continue
+        limit = RESOLVED_BESIDE_OTHERS if view == "resolved" and show == "all" else most
+        rows = await _rows(session, context, me, view, limit)
+        sections.append(Section(title, empty, rows, counts[view], counts[view] > len(rows) and limit < MOST))
+    calls = await _calls(session, context)
+    return Queue(counts, sections, calls, await version(session))
+
+
+async def version(session: AsyncSession) -> str:
+    """Changes with anything the queue shows; read from an index alone."""
+    query = select(Conversation.state, func.count(), func.max(Conversation.updated_at))
+    rows = (await session.exec(query.group_by(col(Conversation.state)).order_by(col(Conversation.state)))).all()
+    return hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()[:16]
+
+
+def _where(view: str, me: Staff) -> Any:
+    return {
+        "waiting": col(Conversation.state) == "waiting",
+        "open": col(Conversation.state).in_(("person", "agent")),
+        "resolved": col(Conversation.state) == "resolved",
+        "mine": and_(col(Conversation.assigned_to) == me.id, col(Conversation.state).in_(("person", "waiting"))),
+    }[view]
+
+
+async def _counts(session: AsyncSession, me: Staff) -> dict[str, int]:
+    by_state = dict((await session.exec(select(Conversation.state, func.count()).group_by(Conversation.state))).all())
+    mine = (await session.exec(select(func.count()).select_from(Conversation).where(_where("mine", me)))).one()
+    return {
+        "waiting": by_state.get("waiting", 0),
+        "open": by_state.get("agent", 0) + by_state.get("person", 0),
+        "resolved": by_state.get("resolved", 0),
+        "mine": mine,
+    }
+
+
+async def _rows(session: AsyncSession, context: Context, me: Staff, view: str, limit: int) -> list[Row]:
+    called = (
+        select(Escalation.conversation_id, func.min(Escalation.created_at).label("at"))
+        .where(col(Escalation.closed_at).is_(None))
+        .group_by(col(Escalation.conversation_id))
+        .subquery()
+    )
+    order = {
+        "waiting": (func.coalesce(called.c.at, Conversation.updated_at),),
+        "resolved": (col(Conversation.resolved_at).desc(),),
+    }.get(view, (case((col(Conversation.state) == "agent", 1), else_=0), col(Conversation.updated_at).desc()))
+    last = and_(col(Message.conversation_id) == Conversation.id, col(Message.seq) == col(Conversation.last_seq))
+    query = (
+        select(Conversation, Customer, Identity, Message, Staff, called.c.at)  # type: ignore[call-overload]
+        .join(Customer, col(Customer.id) == Conversation.customer_id)
+        .join(Identity, col(Identity.id) == Conversation.identity_id)
+        .outerjoin(Message, last)
+        .outerjoin(Staff, col(Staff.id) == Conversation.assigned_to)
+        .outerjoin(called, called.c.conversation_id == Conversation.id)
+        .where(_where(view, me))
+        .order_by(*order, col(Conversation.id))
+        .limit(limit)
+    )
+    return [_row(context, me, *found) for found in (await session.exec(query)).all()]
+
+
+def _row(
+    context: Context,
+    me: Staff,
+    conversation: Conversation,
+    customer: Customer,
+    identity: Identity,
+    last: Message | None,
+    holder: Staff | None,
+    called_at: float | None,
+) -> Row:
+    spoke = last.created_at if last else conversation.updated_at
+    waiting = conversation.state == "waiting"
+    mine = holder is not None and holder.id == me.id
+    by = ""
+    if last and last.author != "customer":
+        by = ("You" if last.staff_id == me.id else last.name) if last.author == "person" else "Firstline"
+    return Row(
+        id=conversation.id,
+        label=words.label(customer, identity),
+        channel=title(context, conversation.channel),
+        state=conversation.state,
+        preview=" ".join(last.text.split())[:160] if last else "",
+        by=by,
+        since=called_at if waiting and called_at else spoke,
+        holder="you" if mine else holder.name if holder else "",
+        mine=mine,
+    )
+
+
+async def _calls(session: AsyncSession, context: Context) -> list[tuple[int, int, str]]:
+    query = (
+        select(Escalation.id, Conversation, Customer, Identity)
+        .join(Conversation, col(Conversation.id) == Escalation.conversation_id)
+        .join(Customer, col(Customer.id) == Conversation.customer_id)
+        .join(Identity, col(Identity.id) == Conversation.identity_id)
+        .where(col(Escalation.closed_at).is_(None), col(Escalation.taken_at).is_(None))
+        .where(Conversation.state == "waiting")
+        .order_by(col(Escalation.id).desc())
+        .limit(100)
+    )
+    return [
+        (call, conversation.id, f"{words.label(customer, identity)}, {title(context, conversation.channel)}")
+        for call, conversation, customer, identity in (await session.exec(query)).all()
+    ]
+
+
+def title(context: Context, name: str) -> str:
+    """What staff read for a channel; one that is not installed any more keeps its bare name."""
+    channel = context.channels.get(name)
+    return channel.title if channel and channel.title else name

@@ -1,0 +1,101 @@
+// Keeps the open page current: the stream says which version is current, the page asks for what it shows an older one of.
+const banner = document.getElementById("banner");
+const LOST = "Not live: trying again. What you see may be old.";
+let source;
+let watched;
+let wait = 1000;
+let again;
+
+const find = (id) => document.getElementById(id);
+const opened = () => find("desk").dataset.open;
+const refresh = (id) => { if (find(id)) htmx.trigger(find(id), `desk:${id}`); };
+export const say = (words) => { find("announce").textContent = words; };
+
+function warn(words) {
+  if (banner.textContent !== words) banner.textContent = words;
+  banner.hidden = !words;
+}
+
+function follow() {
+  clearTimeout(again);
+  source?.close();
+  watched = opened();
+  source = new EventSource(`/desk/live?conversation=${watched}`);
+  source.addEventListener("state", (event) => {
+    const now = JSON.parse(event.data);
+    wait = 1000;
+    if (banner.textContent === LOST) warn("");
+    if (now.queue !== find("queue-state")?.dataset.version) refresh("queue");
+    const head = document.querySelector(".head");
+    if (head && Number(head.dataset.clock) < now.clock) refresh("conversation");
+  });
+  // The queue's answer leads to the login page.
+  source.addEventListener("signed-out", () => { source.close(); refresh("queue"); });
+  source.onerror = () => {
+    source.close();
+    warn(LOST);
+    clearTimeout(again);
+    again = setTimeout(() => { refresh("queue"); follow(); }, wait);
+    wait = Math.min(wait * 2, 15000);
+  };
+}
+
+function retitle() {
+  const state = find("queue-state");
+  if (!state) return;
+  const waiting = Number(state.dataset.waiting);
+  const label = document.querySelector(".head")?.dataset.label || "Queue";
+  document.title = `${waiting ? `(${waiting}) ` : ""}${label} - Firstline`;
+  const icon = find("favicon");
+  icon.href = waiting ? icon.dataset.called : icon.dataset.calm;
+}
+
+// The timeline stays at its end, unless somebody is reading further up.
+let atEnd = true;
+let shown;
+let last;
+const scroller = () => document.querySelector(".scroll");
+const bottom = () => { const box = scroller(); if (box) box.scrollTop = box.scrollHeight; };
+document.addEventListener("scroll", (event) => {
+  const box = event.target;
+  if (box === scroller()) atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 48;
+}, true);
+
+function settle() {
+  retitle();
+  const messages = document.querySelectorAll(".message");
+  const newest = messages[messages.length - 1];
+  if (opened() !== shown) {
+    shown = opened();
+    atEnd = true;
+    bottom();
+    // On a narrow screen the row that was pressed is not there any more.
+    if (!document.activeElement?.checkVisibility?.()) find("conversation-title")?.focus();
+  } else if (newest && newest.id !== last) {
+    if (newest.dataset.author !== "You") say(`New message from ${newest.dataset.author}`);
+    else atEnd = true;
+  }
+  last = newest?.id;
+  if (atEnd) bottom();
+  if (opened() !== watched) follow();
+}
+
+document.addEventListener("htmx:after:swap", settle);
+document.addEventListener("htmx:after:request", () => { if (banner.textContent !== LOST) warn(""); });
+document.addEventListener("htmx:response:error", (event) => {
+  const { status, raw } = event.detail.ctx.response;
+  if (status === 401 || status === 409) return; // the login page; a sentence on the page itself
+  const plain = raw.headers.get("content-type")?.startsWith("text/plain");
+  warn(plain ? event.detail.ctx.text : "That did not work. Nothing you typed is lost: try again in a moment.");
+});
+document.addEventListener("htmx:error", (event) => {
+  const acted = event.detail.ctx?.request?.method === "POST";
+  warn(acted ? "The server cannot be reached. Nothing you typed is lost: try again in a moment." : LOST);
+});
+addEventListener("resize", () => { if (atEnd) bottom(); });
+
+shown = opened();
+last = [...document.querySelectorAll(".message")].pop()?.id;
+retitle();
+bottom();
+follow();

@@ -1,0 +1,86 @@
+"""Times, states and names in the words staff read (pure)."""
+
+import hashlib
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from service.models import Customer, Identity, Message
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+
+def zone(name: str) -> tzinfo:
+    """The browser's time zone by its IANA name; UTC if there is none such."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def span(seconds: float) -> str:
+    """A length of time as a glance wants it: "now", "4 min", "3 h", "2 days"."""
+    if seconds < MINUTE:
+        return "now"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE:.0f} min"
+    if seconds < 2 * DAY:
+        return f"{seconds // HOUR:.0f} h"
+    return f"{seconds // DAY:.0f} days"
+
+
+def clock(at: float, zone: tzinfo) -> str:
+    """The time of day."""
+    return datetime.fromtimestamp(at, zone).strftime("%H:%M")
+
+
+def when(at: float, now: float, zone: tzinfo) -> str:
+    """How long ago within the last hour, then the time of day; a separator tells the day."""
+    if now - at < MINUTE:
+        return "now"
+    return f"{span(now - at)} ago" if now - at < HOUR else clock(at, zone)
+
+
+def full(at: float, zone: tzinfo) -> str:
+    """Day and time without a doubt, for titles."""
+    return datetime.fromtimestamp(at, zone).strftime("%A %-d %B %Y, %H:%M:%S %Z")
+
+
+def iso(at: float) -> str:
+    """For machines."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+
+
+def day(at: float, now: float, zone: tzinfo) -> str:
+    """The day as a separator between messages: "Today", "Yesterday", "Monday 16 November"."""
+    then, today = datetime.fromtimestamp(at, zone).date(), datetime.fromtimestamp(now, zone).date()
+    if (apart := (today - then).days) in (0, 1):
+        return ("Today", "Yesterday")[apart]
+    return then.strftime("%A %-d %B" if then.year == today.year else "%A %-d %B %Y")
+
+
+def label(customer: Customer, identity: Identity) -> str:
+    """What to call a customer: the name, else an address, else a label that stays the same."""
+    number = hashlib.sha256(f"{identity.channel}:{identity.external_id}".encode()).hexdigest()[:4].upper()
+    return customer.name.strip() or customer.email or customer.phone or f"Visitor {number}"
+
+
+def delivery(message: Message) -> str:
+    """What became of a message to the customer, or what an inbound one still wants."""
+    if message.author == "customer":
+        return {"owed": "Waiting for an answer", "ignored": message.reason or "Not answered"}.get(message.status, "")
+    return {
+        "queued": "Sending",
+        "sent": "Sent",
+        "uncertain": "Outcome unknown, sent once more",
+        "cancelled": f"Not sent: {_clause(message.reason) or 'it was withdrawn'}",
+        "failed": f"Failed: {_clause(message.reason) or 'the channel did not take it'}",
+    }.get(message.status, message.status)
+
+
+def _clause(reason: str) -> str:
+    """A stored sentence as the second half of one of ours."""
+    reason = reason.strip().rstrip(".")
+    return reason[:1].lower() + reason[1:] if reason[1:2].islower() or reason[1:2] == " " else reason
+
+
+FILTERS = {"span": span, "clock": clock, "when": when, "full": full, "iso": iso}

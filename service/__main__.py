@@ -1,0 +1,328 @@
+"""The `firstline` command: serve, work, ingest, evaluate, check, staff."""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import select
+
+from service import migrations
+from service.db import Database
+from service.logs import set_up_logs
+from service.models import AuditEvent, Staff
+from service.settings import Settings
+
+SAMPLES = Path(__file__).parent.parent / "knowledge" / "samples"
+DEMO_COMPANY = "Pellworth"
+DEMO_STAFF = ("Ana Keane", "ana@pellworth.example")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="First-line customer support that a team can trust.")
+staff_app = typer.Typer(no_args_is_help=True, help="People with a login.")
+app.add_typer(staff_app, name="staff")
+# The first lines a person reads must be there at once, also through a pipe.
+console = Console(soft_wrap=True, highlight=False)
+
+
+class Refusal(Exception):
+    """A sentence for whoever typed the command."""
+
+
+@app.command()
+def serve(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="On this machine only, with a sample company, its pages and a staff login.")
+    ] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; default: HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; default: PORT.")] = None,
+) -> None:
+    """Run the web server and the work in one process."""
+    settings = load_settings(**{key: value for key, value in (("host", host), ("port", port)) if value is not None})
+    if demo:
+        settings.host = "127.0.0.1"
+        settings.port = free_port(settings.port)
+        if "company_name" not in settings.model_fields_set:
+            settings.company_name = DEMO_COMPANY
+    set_up_logs(settings)
+    asyncio.run(_serve(settings, demo))
+
+
+async def _serve(settings: Settings, demo: bool) -> None:
+    from service.app import build_channels, build_context, create_app, stop
+
+    console.print("Firstline is starting: loading the language model takes a few seconds.")
+    embedder = make_embedder()
+    context = build_context(settings, build_channels(settings, os.environ), embedder)
+    await migrations.upgrade(context.db)
+    login = await _prepare_demo(context.db, embedder) if demo else None
+    server = Server(
+        uvicorn.Config(
+            create_app(context, demo=demo),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=4,
+            proxy_headers=False,
+        )
+    )
+    server.asked_to_stop = lambda: stop(context)
+    server.announce = lambda: _announce(settings, demo, login, context.channels)
+    await server.serve()
+    if not server.started:
+        raise SystemExit(1)
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which says when it is up, and ends the live streams as soon as it is asked to stop."""
+
+    announce: Any = None
+    asked_to_stop: Any = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            self.announce()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self.asked_to_stop()
+        super().handle_exit(sig, frame)
+
+
+def _announce(settings: Settings, demo: bool, login: tuple[str, str] | None, channels: Any) -> None:
+    base = f"http://{settings.host}:{settings.port}" if demo else settings.base_url
+    if demo:
+        pages = [made[0] for channel in channels.values() if (made := channel.demo())]
+        for page in pages:
+            console.print(f"{page.title}: {base}{page.path}")
+    console.print(f"Staff: {base}/desk")
+    if login:
+        console.print(f"Staff login: {login[0]}  password: {login[1]}  (shown this once; kept only as a hash)")
+    elif demo:
+        console.print("Staff login: the one printed at the first start. `firstline staff add` makes another.")
+    console.print("Press Ctrl+C to stop.")
+
+
+async def _prepare_demo(db: Database, embedder: Any) -> tuple[str, str] | None:
+    """The sample help centre and, at the very first start, a login."""
+    await _ingest(db, embedder, SAMPLES / "articles", quiet=True)
+    async with db.read() as session:
+        if (await session.exec(select(Staff.id).limit(1))).first() is not None:
+            return None
+    name, email = DEMO_STAFF
+    password = secrets.token_urlsafe(9)
+    await _add_staff(db, name, email, "admin", password)
+    return email, password
+
+
+@app.command()
+def work() -> None:
+    """Add a process that works beside `serve`: it answers and delivers, without a web server."""
+    settings = load_settings()
+    set_up_logs(settings)
+    asyncio.run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    from service.app import build_channels, build_context, running, stop
+
+    context = build_context(settings, build_channels(settings, os.environ), make_embedder())
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop, context)
+    async with running(context, migrate=False):
+        console.print("Working. Press Ctrl+C to stop.")
+        await context.stopping.wait()
+
+
+@app.command()
+def ingest(
+    folder: Annotated[Path, typer.Argument(help="A folder of Markdown articles with front matter.")],
+) -> None:
+    """Take a folder of articles in and publish what is new or changed."""
+    settings = load_settings()
+    set_up_logs(settings)
+
+    async def run() -> None:
+        async with open_database(settings) as db:
+            await _ingest(db, make_embedder(), folder, quiet=False)
+
+    asyncio.run(run())
+
+
+async def _ingest(db: Database, embedder: Any, folder: Path, *, quiet: bool) -> None:
+    from knowledge.importers import import_folder
+
+    if not folder.is_dir():
+        raise Refusal(f"{folder} is not a folder. Name the folder that holds the articles.")
+    with progress_bar() as progress:
+        task = progress.add_task("Reading articles", total=None)
+
+        def show(done: int, total: int, what: str = "") -> None:
+            progress.update(task, completed=done, total=total, description=what or "Reading articles")
+
+        report = await import_folder(db, embedder, folder, by="import", progress=show, changed=_audit)
+    for sentence in (*report.conflicts, *report.errors, *report.skipped):
+        console.print(sentence)
+    if report.removed:
+        console.print(f"No file any more, still published: {', '.join(report.removed)}.")
+    if not quiet:
+        counts = f"{len(report.created)} new, {len(report.updated)} changed, {len(report.unchanged)} as before"
+        console.print(f"Articles: {counts}, {len(report.conflicts)} in conflict, {len(report.errors)} unreadable.")
+
+
+async def _audit(session: Any, article: Any, action: str) -> None:
+    """Who published an article is written down in the transaction that publishes it."""
+    session.add(AuditEvent(actor="operator", action=f"article_{action}", article_id=article.id))
+
+
+@app.command()
+def evaluate(
+    pack: Annotated[Path, typer.Argument(help="A folder with pack.json, questions.jsonl and articles.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+) -> None:
+    """Measure search and decisions on a pack of labelled questions: fitted on `calibrate`, reported on both splits."""
+    from service.evaluation import PackError, print_scorecard
+    from service.evaluation import evaluate as run
+
+    with progress_bar() as progress:
+        task = progress.add_task("Reading the pack", total=None)
+
+        def show(done: int, total: int, what: str = "") -> None:
+            progress.update(task, completed=done, total=total, description=what or "Measuring")
+
+        try:
+            result = asyncio.run(run(pack, embedder=make_embedder(), progress=show))
+        except PackError as error:
+            raise Refusal(str(error)) from None
+    print_scorecard(result, console)
+    if json_file:
+        json_file.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        console.print(f"Written to {json_file}.")
+
+
+@app.command()
+def check() -> None:
+    """Say in plain words what is configured, what is off, and which variable turns it on."""
+    settings = load_settings()
+    if not asyncio.run(_check(settings)):
+        raise SystemExit(1)
+
+
+async def _check(settings: Settings) -> bool:
+    from service.app import build_channels
+    from service.check import report
+
+    good = True
+    async for fine, sentence in report(settings, build_channels(settings, os.environ)):
+        console.print(("[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  ") + sentence)
+        good = good and fine is not False
+    return good
+
+
+@staff_app.command("add")
+def add(
+    email: Annotated[str, typer.Argument(help="The address to sign in with.")],
+    name: Annotated[str, typer.Option(help="The name customers read under replies.")] = "",
+    role: Annotated[str, typer.Option(help="support, editor or admin.")] = "support",
+    password: Annotated[str | None, typer.Option(help="At least 10 characters; default: one is made and printed.")] = None,
+) -> None:
+    """Make a login for a member of staff."""
+    settings = load_settings()
+    made = password or secrets.token_urlsafe(12)
+
+    async def run() -> None:
+        async with open_database(settings) as db:
+            await _add_staff(db, name or email.split("@")[0].title(), email, role, made)
+
+    asyncio.run(run())
+    console.print(f"{email} can sign in as {role}." + ("" if password else f" Password (shown this once): {made}"))
+
+
+async def _add_staff(db: Database, name: str, email: str, role: str, password: str) -> None:
+    from service.staff import NotPossible, add_staff
+
+    try:
+        async with db.write() as session:
+            await add_staff(session, name, email, role, password)
+    except NotPossible as error:
+        raise Refusal(str(error)) from None
+
+
+@contextlib.asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database at its newest schema, for a command's length."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    db = Database(settings.url)
+    try:
+        await migrations.upgrade(db)
+        yield db
+    finally:
+        await db.close()
+
+
+def make_embedder() -> Any:
+    """The embedder; imported late, because importing it takes seconds that `firstline --help` need not take."""
+    from knowledge.embedder import Embedder
+
+    return Embedder()
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings, or a refusal that names each variable that is wrong."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        wrong = "; ".join(f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
+        raise Refusal(f"Some settings cannot be used. {wrong}.") from None
+
+
+def free_port(wanted: int) -> int:
+    """`wanted`, or the next port that nobody listens on."""
+    for port in range(wanted, wanted + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Refusal(f"The ports {wanted} to {wanted + 99} are all taken. Set PORT to a free one.")
+
+
+def progress_bar() -> Progress:
+    """Progress of long work, on standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def main() -> None:
+    """Run the command; what goes wrong is said in a sentence."""
+    try:
+        app()
+    except Refusal as refusal:
+        console.print(str(refusal))
+        sys.exit(2)
+    except (SQLAlchemyError, OSError) as error:
+        if isinstance(error, SQLAlchemyError) or getattr(error, "errno", None):
+            console.print(f"The database or a file could not be reached: {getattr(error, 'orig', None) or error}")
+            console.print("`firstline check` tells what is configured.")
+            sys.exit(1)
+        raise
+
+
+if __name__ == "__main__":
+    main()

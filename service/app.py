@@ -1,0 +1,118 @@
+"""The one place that wires the parts: settings in, a running application out."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+import structlog
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+import dashboard
+from channels import CHANNELS, Setup
+from channels.base import Channel
+from knowledge import Knowledge
+from knowledge.embedder import Embedder
+from service import help_pages, migrations, schedule, web
+from service.agent import Agent
+from service.agent.confidence import Confidence
+from service.context import Context
+from service.db import Database
+from service.settings import Settings
+from service.work import work
+
+log = structlog.get_logger()
+
+
+def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel]:
+    """Every channel of the registry, on or off, by its name."""
+    setup = Setup(settings.secret_key(), environ, company=settings.company_name)
+    return {channel.name: channel(setup) for channel in CHANNELS}
+
+
+def build_context(
+    settings: Settings,
+    channels: Mapping[str, Channel],
+    embedder: Embedder,
+    *,
+    clock: Callable[[], float] | None = None,
+    build_agent: Callable[[Knowledge], Agent] | None = None,
+) -> Context:
+    """The collaborators of one process. Tests hand in their own."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    db = Database(settings.url)
+    knowledge = Knowledge(db.read, embedder, settings.data_dir / "index")
+    agent = build_agent(knowledge) if build_agent else default_agent(settings, knowledge)
+    context = Context(settings=settings, db=db, channels=channels, knowledge=knowledge, agent=agent)
+    if clock:
+        context.clock = clock
+    return context
+
+
+def default_agent(settings: Settings, knowledge: Knowledge) -> Agent:
+    """The agent without a key: it quotes the articles."""
+    return Agent(
+        knowledge,
+        Confidence.shipped(),
+        company=settings.company_name,
+        wrong_rate=settings.wrong_rate,
+        threshold=settings.confidence_threshold,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(context: Context, *, migrate: bool = True) -> AsyncIterator[None]:
+    """The background of a process for the length of the block: schema, index, waker, and the loops that work."""
+    if migrate:
+        await migrations.upgrade(context.db)
+    else:
+        await migrations.wait(context.db)
+    context.db.waker.start(context.db.engine)
+    await context.knowledge.start()
+    loops: Sequence[asyncio.Task[None]] = [
+        asyncio.create_task(work(context, context.stopping)),
+        asyncio.create_task(schedule.run(context)),
+    ]
+    try:
+        yield
+    finally:
+        stop(context)
+        await asyncio.gather(*loops, return_exceptions=True)
+        await context.knowledge.close()
+        await context.db.close()
+
+
+def stop(context: Context) -> None:
+    """Ask everything of this process to come to its end."""
+    context.stopping.set()
+    context.db.waker.wake()
+
+
+def create_app(context: Context, *, demo: bool = False, migrate: bool = True) -> FastAPI:
+    """The web application on one context; its lifespan is the process's."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(context, migrate=migrate):
+            yield
+
+    app = FastAPI(title="Firstline", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.context = context
+    origins = [origin.strip() for origin in context.settings.allowed_origins.split(",") if origin.strip()]
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type", "last-event-id"],
+        max_age=600,
+    )
+    web.mount(app, context)
+    help_pages.mount(app, context)
+    dashboard.mount(app, context)
+    if demo:
+        for channel in context.channels.values():
+            if made := channel.demo():
+                page, routes = made
+                app.include_router(routes, prefix=page.path.rstrip("/"))
+    web.add_error_answers(app)
+    return app

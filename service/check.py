@@ -1,0 +1,59 @@
+"""What is configured, what is off and which variable turns it on: the words of `firstline check`."""
+
+from collections.abc import AsyncIterator, Mapping
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import func, select
+
+from channels.base import Channel
+from knowledge.articles import Article
+from service import migrations
+from service.db import Database
+from service.models import Staff
+from service.settings import Settings
+
+
+async def report(settings: Settings, channels: Mapping[str, Channel]) -> AsyncIterator[tuple[bool | None, str]]:
+    """Sentences with True (in order), None (off, or worth knowing) or False (must be mended)."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    yield True, f"DATA_DIR: everything is kept in {settings.data_dir.resolve()}."
+    async for each in _database(settings):
+        yield each
+    if settings.public_base_url:
+        yield True, f"PUBLIC_BASE_URL: customers reach this server at {settings.base_url}."
+    else:
+        yield None, f"Links in answers point to {settings.base_url}. PUBLIC_BASE_URL sets the address customers know."
+    for channel in channels.values():
+        if channel.missing:
+            yield None, f"{channel.title} is off. It wants {', '.join(channel.missing)}."
+        else:
+            yield True, f"{channel.title} is on."
+    if settings.allowed_origins == "*":
+        yield None, "Any site may embed the chat widget. ALLOWED_ORIGINS names the sites that may."
+    if settings.confidence_threshold is None:
+        yield True, f"WRONG_RATE: at most {settings.wrong_rate:.0%} wrong among the answers sent is aimed at."
+    else:
+        yield True, f"CONFIDENCE_THRESHOLD: answers go out from {settings.confidence_threshold} upwards, fitted or not."
+    if settings.company_name == "our team":
+        yield None, "Customers read 'our team'. COMPANY_NAME sets the name they know."
+
+
+async def _database(settings: Settings) -> AsyncIterator[tuple[bool | None, str]]:
+    db = Database(settings.url)
+    kind = "SQLite in DATA_DIR; DATABASE_URL turns PostgreSQL on" if db.sqlite else "PostgreSQL (DATABASE_URL)"
+    try:
+        if not await migrations.current(db):
+            yield None, f"Database: {kind}. Its tables are not made yet; `firstline serve` makes them."
+            return
+        yield True, f"Database: {kind}."
+        async with db.read() as session:
+            staff = (await session.exec(select(func.count()).select_from(Staff))).one()
+            articles = (
+                await session.exec(select(func.count()).select_from(Article).where(Article.state == "published"))
+            ).one()
+        yield bool(staff) or None, f"Staff: {staff} with a login. `firstline staff add` makes one."
+        yield bool(articles) or None, f"Articles: {articles} published. `firstline ingest DIR` takes a folder in."
+    except (OSError, SQLAlchemyError) as error:
+        yield False, f"Database: {kind}. It cannot be reached ({type(error).__name__}). Check DATABASE_URL and that it runs."
+    finally:
+        await db.close()

@@ -1,0 +1,30 @@
+"""What the parts of the running service share; made in service/app.py and handed to each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from channels.base import Channel
+from service.db import Database
+from service.settings import Settings
+
+if TYPE_CHECKING:  # importing them takes seconds, which commands that only need the database should not wait
+    from knowledge import Knowledge
+    from service.agent import Agent
+
+
+@dataclass
+class Context:
+    """The collaborators. `clock` is what customers could see (windows, promises), in seconds since 1970."""
+
+    settings: Settings
+    db: Database
+    channels: Mapping[str, Channel]
+    knowledge: Knowledge
+    agent: Agent
+    clock: Callable[[], float] = time.time
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process has been asked to stop

@@ -1,0 +1,371 @@
+"""The verbs of a conversation: whose turn it is, what is said in it, and what is owed to the customer."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, func, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from channels.base import Inbound
+from service.agent import Response
+from service.agent.policy import Escalate
+from service.db import clock, wake
+from service.models import (
+    AuditEvent,
+    Conversation,
+    Customer,
+    Decision,
+    Delivery,
+    Escalation,
+    Identity,
+    Message,
+    Staff,
+)
+
+#: After this many seconds a resolved conversation that is written to again begins anew with the agent.
+REOPEN_TO_PERSON_SECONDS = 24 * 3600.0
+
+
+class NotPossible(Exception):
+    """What was asked cannot be done now; the sentence is for the member of staff who asked."""
+
+
+async def lock(session: AsyncSession, conversation_id: int, *, skip_locked: bool = False) -> Conversation | None:
+    """The conversation as it is now, held by this transaction: whoever writes to it does so under this lock."""
+    statement = select(Conversation).where(Conversation.id == conversation_id)
+    statement = statement.with_for_update(skip_locked=skip_locked).execution_options(populate_existing=True)
+    return (await session.exec(statement)).first()
+
+
+async def hold(session: AsyncSession, conversation_id: int) -> Conversation:
+    """As `lock`, for staff: raises NotPossible where there is no such conversation."""
+    if conversation := await lock(session, conversation_id):
+        return conversation
+    raise NotPossible("This conversation does not exist any more.")
+
+
+def touch(session: AsyncSession, conversation: Conversation) -> int:
+    """Count up the clock that readers follow, and wake them after the commit."""
+    conversation.clock += 1
+    conversation.changed = conversation.clock
+    conversation.updated_at = max(conversation.updated_at, time.time())
+    session.add(conversation)
+    wake(session, conversation.id)
+    return conversation.clock
+
+
+async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Conversation:
+    """The conversation of an inbound message's thread, locked; made with its customer if it is the first."""
+    key = (Conversation.channel == channel, Conversation.thread == inbound.thread)
+    found = (await session.exec(select(Conversation.id).where(*key))).first()
+    if found is None:
+        identity = await _identity(session, channel, inbound)
+        await _insert_once(
+            session,
+            Conversation(customer_id=identity.customer_id, identity_id=identity.id, channel=channel, thread=inbound.thread),
+        )
+        found = (await session.exec(select(Conversation.id).where(*key))).one()
+    conversation = await lock(session, found)
+    assert conversation is not None
+    return conversation
+
+
+async def _identity(session: AsyncSession, channel: str, inbound: Inbound) -> Identity:
+    query = select(Identity).where(Identity.channel == channel, Identity.external_id == inbound.sender)
+    if identity := (await session.exec(query)).first():
+        return identity
+    customer = Customer(name=inbound.name, email=inbound.email, phone=inbound.phone)
+    session.add(customer)
+    await session.flush()
+    made = Identity(customer_id=customer.id, channel=channel, external_id=inbound.sender)
+    if not await _insert_once(session, made):
+        await session.delete(customer)
+    return (await session.exec(query)).one()
+
+
+async def _insert_once(session: AsyncSession, row: Any) -> bool:
+    """Insert `row` unless another process just did."""
+    try:
+        async with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return False
+    return True
+
+
+def add_message(session: AsyncSession, conversation: Conversation, **fields: Any) -> Message:
+    """The conversation's next message. The caller holds the lock."""
+    conversation.last_seq += 1
+    message = Message(
+        conversation_id=conversation.id,
+        channel=conversation.channel,
+        seq=conversation.last_seq,
+        changed=touch(session, conversation),
+        **fields,
+    )
+    session.add(message)
+    return message
+
+
+async def say(
+    session: AsyncSession,
+    conversation: Conversation,
+    *,
+    author: str,
+    text: str,
+    key: str | None = None,
+    staff: Staff | None = None,
+    decision: Decision | None = None,
+    sources: Sequence[dict[str, str]] = (),
+    disclosure: str = "",
+) -> Message:
+    """A message to the customer and the delivery it owes: the one way out for everyone."""
+    message = add_message(
+        session,
+        conversation,
+        author=author,
+        text=text,
+        external_id=key or str(uuid.uuid4()),
+        staff_id=staff.id if staff else None,
+        name=staff.name if staff else "",
+        sources=list(sources),
+        disclosure=disclosure,
+        status="queued",
+        decision_id=decision.id if decision else None,
+    )
+    await session.flush()
+    session.add(
+        Delivery(
+            message_id=message.id,
+            conversation_id=conversation.id,
+            channel=conversation.channel,
+            author=author,
+            seq=message.seq,
+            due_at=await now(session),
+        )
+    )
+    return message
+
+
+async def conclude(
+    session: AsyncSession,
+    conversation: Conversation,
+    owed: Sequence[Message],
+    response: Response,
+    *,
+    base_url: str,
+    disclosure: str,
+) -> Decision:
+    """Record the agent's verdict on the `owed` messages, and what it says. The caller holds the lease and the lock."""
+    verdict = response.verdict
+    decision = Decision(
+        conversation_id=conversation.id,
+        verdict=type(verdict).__name__.lower(),
+        reason=verdict.reason,
+        topic=response.topic,
+        confidence=response.confidence,
+        threshold=response.threshold,
+        record=response.record,
+    )
+    session.add(decision)
+    await session.flush()
+    conversation.topic = response.topic or conversation.topic
+    if isinstance(verdict, Escalate):
+        await escalate(session, conversation, verdict.reason, decision)
+        # What came in the meantime is before that person too.
+        owed = await owed_messages(session, conversation.id)
+    for message in owed:
+        message.status = "escalated" if isinstance(verdict, Escalate) else "answered"
+        message.answered_by = decision.id
+        session.add(message)
+    sources = [{"title": title, "url": f"{base_url}/help/{slug}"} for slug, title in getattr(verdict, "sources", ())]
+    first = "" if conversation.disclosed else disclosure
+    conversation.disclosed = True
+    await say(
+        session, conversation, author="agent", text=verdict.text, decision=decision, sources=sources, disclosure=first
+    )
+    return decision
+
+
+async def owed_messages(session: AsyncSession, conversation_id: int) -> list[Message]:
+    """The customer's messages that wait for a decision, oldest first."""
+    query = select(Message).where(Message.conversation_id == conversation_id, Message.status == "owed")
+    return list((await session.exec(query.order_by(col(Message.seq)))).all())
+
+
+async def escalate(
+    session: AsyncSession, conversation: Conversation, reason: str, decision: Decision | None = None
+) -> None:
+    """Call for a person. What the customer reads about it is the caller's."""
+    conversation.state = "waiting"
+    session.add(
+        Escalation(
+            conversation_id=conversation.id,
+            decision_id=decision.id if decision else None,
+            reason=reason,
+            created_at=await now(session),
+        )
+    )
+    audit(session, conversation, "agent" if decision else "system", "escalated", reason=reason)
+    touch(session, conversation)
+
+
+async def take_over(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
+    """The conversation is `staff`'s from this commit on: nothing more of the agent's is sent."""
+    conversation = await hold(session, conversation_id)
+    await _not_anothers(session, conversation, staff)
+    if conversation.state == "person":
+        return conversation
+    await _silence_agent(session, conversation)
+    conversation.state, conversation.assigned_to = "person", staff.id
+    conversation.resolved_at = conversation.resolved_by = None
+    at = await now(session)
+    calls = update(Escalation).where(*_open_calls(conversation), col(Escalation.taken_at).is_(None))
+    await session.exec(calls.values(taken_at=at, taken_by=staff.id))
+    audit(session, conversation, "staff", "taken_over", staff)
+    touch(session, conversation)
+    return conversation
+
+
+async def reply(session: AsyncSession, conversation_id: int, staff: Staff, text: str, key: str) -> Message:
+    """A person's words to the customer. Takes over if nobody has; the same `key` again gives the same message."""
+    conversation = await hold(session, conversation_id)
+    query = select(Message).where(Message.channel == conversation.channel, Message.external_id == key)
+    if sent := (await session.exec(query)).first():
+        if sent.conversation_id == conversation.id and sent.staff_id == staff.id:
+            return sent
+        raise NotPossible("Your browser sent this twice in different places. Reload the page and send it again.")
+    if not text.strip():
+        raise NotPossible("Write a reply first.")
+    conversation = await take_over(session, conversation_id, staff)
+    message = await say(session, conversation, author="person", text=text.strip(), key=key, staff=staff)
+    audit(session, conversation, "staff", "replied", staff, seq=message.seq)
+    return message
+
+
+async def hand_back(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
+    """It is the agent's turn again; what the customer wrote and nobody has answered is owed an answer."""
+    conversation = await hold(session, conversation_id)
+    await _not_anothers(session, conversation, staff)
+    if conversation.state not in ("person", "waiting"):
+        raise NotPossible("The agent already has this conversation, or it is resolved.")
+    await give_turn_to_agent(session, conversation)
+    audit(session, conversation, "staff", "handed_back", staff)
+    last = select(func.max(Message.seq)).where(
+        Message.conversation_id == conversation.id, Message.author == "person"
+    )
+    since = (await session.exec(last)).one() or 0
+    unanswered = update(Message).where(
+        col(Message.conversation_id) == conversation.id, col(Message.status) == "person", col(Message.seq) > since
+    )
+    result = await session.exec(unanswered.values(status="owed"))
+    if result.rowcount:
+        conversation.ready_at = conversation.owed_since = await now(session)
+    return conversation
+
+
+async def give_turn_to_agent(session: AsyncSession, conversation: Conversation) -> None:
+    """Nobody is called for any more: what comes next is the agent's."""
+    conversation.state, conversation.assigned_to = "agent", None
+    await session.exec(update(Escalation).where(*_open_calls(conversation)).values(closed_at=await now(session)))
+    touch(session, conversation)
+
+
+async def resolve(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
+    """Done. A message within a day brings it back to `staff`, a later one to the agent."""
+    conversation = await hold(session, conversation_id)
+    await _not_anothers(session, conversation, staff)
+    if conversation.state == "resolved":
+        return conversation
+    await _silence_agent(session, conversation)
+    at = await now(session)
+    conversation.state, conversation.resolved_at, conversation.resolved_by = "resolved", at, staff.id
+    conversation.assigned_to = None
+    await session.exec(update(Escalation).where(*_open_calls(conversation)).values(closed_at=at))
+    audit(session, conversation, "staff", "resolved", staff)
+    touch(session, conversation)
+    return conversation
+
+
+async def reopen(session: AsyncSession, conversation: Conversation) -> None:
+    """The customer wrote to a resolved conversation: back to who resolved it lately, else to the agent."""
+    resolved_by, at = conversation.resolved_by, conversation.resolved_at or 0.0
+    recent = await now(session) - at < REOPEN_TO_PERSON_SECONDS
+    conversation.resolved_at = conversation.resolved_by = None
+    if resolved_by is not None and recent:
+        await escalate(session, conversation, "The customer wrote again less than a day after this was resolved.")
+        conversation.assigned_to = resolved_by
+    else:
+        await give_turn_to_agent(session, conversation)
+    audit(session, conversation, "system", "reopened")
+
+
+async def open_call(session: AsyncSession, conversation: Conversation) -> Escalation | None:
+    """The call for a person that nobody has closed."""
+    query = select(Escalation).where(*_open_calls(conversation)).order_by(col(Escalation.id).desc())
+    return (await session.exec(query)).first()
+
+
+def audit(
+    session: AsyncSession,
+    conversation: Conversation,
+    actor: str,
+    action: str,
+    staff: Staff | None = None,
+    **detail: Any,
+) -> None:
+    """Who did what; never the customer's words."""
+    session.add(
+        AuditEvent(
+            actor=actor,
+            staff_id=staff.id if staff else None,
+            action=action,
+            conversation_id=conversation.id,
+            detail=detail,
+        )
+    )
+
+
+async def now(session: AsyncSession) -> float:
+    """The database's time."""
+    return (await session.exec(select(clock()))).one()
+
+
+def _open_calls(conversation: Conversation) -> tuple[Any, ...]:
+    return col(Escalation.conversation_id) == conversation.id, col(Escalation.closed_at).is_(None)
+
+
+async def _not_anothers(session: AsyncSession, conversation: Conversation, staff: Staff) -> None:
+    """Two people do not talk over each other."""
+    if conversation.state == "person" and conversation.assigned_to not in (None, staff.id):
+        other = await session.get(Staff, conversation.assigned_to)
+        raise NotPossible(f"{other.name if other else 'Somebody else'} has this conversation.")
+
+
+async def _silence_agent(session: AsyncSession, conversation: Conversation) -> None:
+    """Fence off the agent's run and cancel what it queued: neither is sent after this commit."""
+    conversation.fence += 1
+    conversation.lease_until, conversation.attempts = 0.0, 0
+    conversation.ready_at = conversation.owed_since = None
+    owed = update(Message).where(col(Message.conversation_id) == conversation.id, col(Message.status) == "owed")
+    await session.exec(owed.values(status="person"))
+    queued = select(Delivery).where(
+        Delivery.conversation_id == conversation.id, Delivery.author == "agent", Delivery.state == "ready"
+    )
+    for delivery in (await session.exec(queued)).all():
+        await settle(session, conversation, delivery, "cancelled", "A person had taken over before it was sent.")
+
+
+async def settle(
+    session: AsyncSession, conversation: Conversation, delivery: Delivery, state: str, reason: str = ""
+) -> None:
+    """What became of a delivery, for good."""
+    delivery.state, delivery.reason, delivery.due_at, delivery.lease_until = state, reason, None, 0.0
+    session.add(delivery)
+    message = await session.get(Message, delivery.message_id)
+    assert message is not None
+    message.status, message.reason, message.changed = state, reason, touch(session, conversation)
+    session.add(message)

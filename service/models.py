@@ -1,0 +1,237 @@
+"""The service's tables. All times are seconds since 1970 (UTC); leases and due times are the database's own clock."""
+
+import time
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+# SQLite only counts up a primary key whose type is exactly INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def key() -> Any:
+    """A numeric primary key."""
+    return Field(default=None, primary_key=True, sa_type=Id)  # type: ignore[call-overload]
+
+
+def ref(target: str, *, nullable: bool = False, index: bool = True) -> Any:
+    """A foreign key to `table.column`."""
+    return Field(default=None, sa_column=Column(Id, ForeignKey(target), nullable=nullable, index=index))
+
+
+def moment(*, nullable: bool = False, index: bool = False) -> Any:
+    """Seconds since 1970; now, unless it may be missing."""
+    column = Column(Double, nullable=nullable, index=index)
+    return Field(default=None, sa_column=column) if nullable else Field(default_factory=time.time, sa_column=column)
+
+
+class Customer(SQLModel, table=True):
+    """A person who writes to us. Email and phone may be missing, and are claims until proven."""
+
+    id: int = key()
+    name: str = ""
+    email: str | None = None
+    phone: str | None = None
+    created_at: float = moment()
+
+
+class Identity(SQLModel, table=True):
+    """A customer on one channel, by the channel's opaque id."""
+
+    __table_args__ = (UniqueConstraint("channel", "external_id"),)
+
+    id: int = key()
+    customer_id: int = ref("customer.id")
+    channel: str
+    external_id: str
+    created_at: float = moment()
+
+
+class Conversation(SQLModel, table=True):
+    """One thread with one customer. `state`: agent | waiting | person | resolved.
+
+    `clock` counts up with every change a reader could see. The lease: who holds the highest `fence` may write.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("channel", "thread"),
+        Index("conversation_due", "ready_at", "lease_until"),
+        Index("conversation_queue", "state", "updated_at"),
+    )
+
+    id: int = key()
+    customer_id: int = ref("customer.id")
+    identity_id: int = ref("identity.id")
+    channel: str
+    thread: str
+    state: str = "agent"
+    topic: str = ""
+    assigned_to: int | None = ref("staff.id", nullable=True)
+    last_seq: int = 0
+    clock: int = 0
+    changed: int = 0  # the clock when something other than a message last changed
+    ready_at: float | None = moment(nullable=True)  # a response is owed from then on
+    owed_since: float | None = moment(nullable=True)  # the oldest message without an answer came then
+    lease_until: float = Field(default=0.0, sa_column=Column(Double, nullable=False))
+    fence: int = 0
+    attempts: int = 0  # claims since the last completed response
+    disclosed: bool = False  # the customer has been told that an AI answers
+    stopped: bool = False  # the customer wants no messages on this thread
+    created_at: float = moment()
+    updated_at: float = moment()
+    last_customer_at: float | None = moment(nullable=True)
+    resolved_at: float | None = moment(nullable=True)
+    resolved_by: int | None = ref("staff.id", nullable=True, index=False)
+
+
+class Message(SQLModel, table=True):
+    """One message. `author`: customer | agent | person | system; `kind`: channels.base.Kind of what came in.
+
+    `seq` is its place; `changed` is the conversation's clock when it was stored or last changed, which readers follow.
+    `status` of an inbound one: owed | answered | escalated | person | ignored; of an outbound one: queued | sent |
+    uncertain | failed | cancelled.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "seq"),
+        UniqueConstraint("channel", "external_id"),
+        Index("message_changed", "conversation_id", "changed"),
+    )
+
+    id: int = key()
+    conversation_id: int = ref("conversation.id", index=False)
+    seq: int
+    changed: int
+    author: str
+    staff_id: int | None = ref("staff.id", nullable=True, index=False)
+    name: str = ""  # the person's name, as the customer reads it
+    kind: str = "message"
+    channel: str
+    external_id: str | None = None  # inbound: the vendor's id; outbound: our key, the same for every attempt
+    text: str
+    sources: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    disclosure: str = ""
+    attachments: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    status: str
+    reason: str = ""  # why it was ignored, why it failed
+    decision_id: int | None = ref("decision.id", nullable=True)  # outbound: the decision it carries
+    answered_by: int | None = ref("decision.id", nullable=True)  # inbound: the one decision that answers it
+    created_at: float = moment()
+
+
+class Decision(SQLModel, table=True):
+    """One verdict, stored whole. `record` holds everything it was made from: see service/agent/__init__.py."""
+
+    id: int = key()
+    conversation_id: int = ref("conversation.id")
+    verdict: str  # answer | clarify | escalate
+    reason: str  # in words, for staff
+    topic: str = ""
+    confidence: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    threshold: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
+    record: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    created_at: float = moment(index=True)
+
+
+class Delivery(SQLModel, table=True):
+    """What is owed to a customer: ready -> sending -> sent | uncertain | failed | cancelled. Without `due_at`: settled."""
+
+    __table_args__ = (Index("delivery_due", "due_at", "lease_until"),)
+
+    id: int = key()
+    message_id: int = Field(sa_column=Column(Id, ForeignKey("message.id"), nullable=False, unique=True))
+    conversation_id: int = ref("conversation.id")
+    channel: str
+    author: str
+    seq: int
+    state: str = "ready"
+    due_at: float | None = moment(nullable=True)
+    lease_until: float = Field(default=0.0, sa_column=Column(Double, nullable=False))
+    fence: int = 0
+    attempts: int = 0
+    repeated: bool = False  # sent once more after an unknown outcome
+    external_id: str | None = Field(default=None, index=True)
+    reason: str = ""
+    created_at: float = moment()
+    sent_at: float | None = moment(nullable=True)
+
+
+class Escalation(SQLModel, table=True):
+    """A call for a person. `priority` may come later; the oldest open one is first."""
+
+    id: int = key()
+    conversation_id: int = ref("conversation.id")
+    decision_id: int | None = ref("decision.id", nullable=True)
+    reason: str
+    created_at: float = moment(index=True)
+    taken_at: float | None = moment(nullable=True)
+    taken_by: int | None = ref("staff.id", nullable=True, index=False)
+    closed_at: float | None = moment(nullable=True)
+
+
+class Staff(SQLModel, table=True):
+    """Somebody with a login. `role`: support | editor | admin."""
+
+    id: int = key()
+    name: str
+    email: str = Field(unique=True)  # lower case
+    role: str = "support"
+    password_hash: str
+    disabled_at: float | None = moment(nullable=True)
+    created_at: float = moment()
+
+
+class StaffSession(SQLModel, table=True):
+    """A signed-in browser: the SHA-256 of its 256-bit token, never the token."""
+
+    __tablename__ = "staff_session"  # type: ignore[assignment]
+
+    token_hash: str = Field(primary_key=True)
+    staff_id: int = ref("staff.id")
+    csrf: str
+    created_at: float = moment()
+    expires_at: float = moment()
+
+
+class Throttle(SQLModel, table=True):
+    """Failed tries in the window that began at `since`, by an opaque key (an address, an account)."""
+
+    key: str = Field(primary_key=True)
+    count: int = 0
+    since: float = moment()
+
+
+class AuditEvent(SQLModel, table=True):
+    """Who did what and when. Never holds a customer's words."""
+
+    __tablename__ = "audit_event"  # type: ignore[assignment]
+
+    id: int = key()
+    at: float = moment(index=True)
+    actor: str  # agent | system | operator | staff
+    staff_id: int | None = ref("staff.id", nullable=True)
+    action: str
+    conversation_id: int | None = ref("conversation.id", nullable=True)
+    article_id: int | None = ref("article.id", nullable=True)
+    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class Job(SQLModel, table=True):
+    """Scheduled work: one row a job, under the same kind of lease as a conversation."""
+
+    name: str = Field(primary_key=True)
+    due_at: float = moment(index=True)
+    lease_until: float = Field(default=0.0, sa_column=Column(Double, nullable=False))
+    fence: int = 0
+    last_error: str = ""
+
+
+class ChannelMemory(SQLModel, table=True):
+    """What a channel must remember (a mailbox's watermark): the service keeps it and hands it back."""
+
+    __tablename__ = "channel_memory"  # type: ignore[assignment]
+
+    channel: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    value: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))

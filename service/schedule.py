@@ -1,0 +1,71 @@
+"""Work that comes round by itself: one row a job in the database, done by whichever process is free."""
+
+import asyncio
+import contextlib
+
+import structlog
+from sqlmodel import col, delete, select, update
+
+from service.context import Context
+from service.db import clock
+from service.models import Job, StaffSession, Throttle
+
+log = structlog.get_logger()
+
+#: Failed sign-ins older than this no longer count.
+THROTTLE_KEPT_SECONDS = 24 * 3600.0
+
+
+async def tidy(context: Context) -> None:
+    """Forget sessions that have ended and throttles that have run out."""
+    async with context.db.write() as session:
+        await session.exec(delete(StaffSession).where(col(StaffSession.expires_at) < clock()))
+        await session.exec(delete(Throttle).where(col(Throttle.since) < clock() - THROTTLE_KEPT_SECONDS))
+
+
+#: name -> (seconds from one run to the next, what is done).
+JOBS = {"tidy": (3600.0, tidy)}
+
+
+async def run(context: Context) -> None:
+    """Do every job when it is due, in one process at a time, until the process stops."""
+    while not context.stopping.is_set():
+        try:
+            for name in JOBS:
+                await run_due(context, name)
+        except Exception:  # durable work: it is due again
+            log.error("schedule.failed", exc_info=True)
+        await pause(context, 30.0)
+
+
+async def run_due(context: Context, name: str) -> bool:
+    """Do one job if it is due and nobody else is at it; whether it was done."""
+    seconds, job = JOBS[name]
+    async with context.db.write() as session:
+        if await session.get(Job, name) is None:
+            session.add(Job(name=name, due_at=0.0))
+            await session.flush()
+        claim = update(Job).where(col(Job.name) == name, col(Job.due_at) <= clock(), col(Job.lease_until) < clock())
+        claimed = await session.exec(
+            claim.values(lease_until=clock() + context.settings.lease_seconds, fence=col(Job.fence) + 1)
+        )
+        fence = (await session.exec(select(Job.fence).where(Job.name == name))).one()
+    if not claimed.rowcount:
+        return False
+    error = ""
+    try:
+        await job(context)
+    except Exception as failure:  # durable work: the row keeps what went wrong, and the next run tries again
+        log.error("job.failed", job=name, exc_info=True)
+        error = f"{type(failure).__name__}: {failure}"
+    async with context.db.write() as session:
+        ours = update(Job).where(col(Job.name) == name, col(Job.fence) == fence)
+        await session.exec(ours.values(lease_until=0.0, due_at=clock() + seconds, last_error=error))
+    return not error
+
+
+async def pause(context: Context, seconds: float) -> None:
+    """Sleep, unless the process is asked to stop."""
+
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(context.stopping.wait(), seconds)

@@ -1,0 +1,74 @@
+"""Every environment variable of the service: its type, its default and what it means."""
+
+import os
+import secrets
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The service's settings, read from the environment and from `.env`. A channel's own settings are in its file."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    data_dir: Path = Field(
+        Path("data"), description="The one directory that holds the database, the index and the secret key."
+    )
+    database_url: str = Field(
+        "", description="postgresql://user:password@host/name; empty means SQLite inside DATA_DIR."
+    )
+    host: str = Field("127.0.0.1", description="The address the web server listens on.")
+    port: int = Field(8000, description="The port the web server listens on.")
+    public_base_url: str = Field(
+        "", description="How customers reach this server, such as https://help.example.com; empty means http://HOST:PORT."
+    )
+    company_name: str = Field("our team", description="The name customers read, as in 'someone from ... will reply'.")
+    allowed_origins: str = Field(
+        "*", description="Sites that may embed the chat widget: origins separated by commas, or * for any."
+    )
+    workers: int = Field(4, ge=1, le=64, description="Conversations that one process works on at the same time.")
+    lease_seconds: float = Field(
+        60.0, gt=0, description="How long a worker may hold a conversation without a sign of life before another takes it."
+    )
+    respond_give_up_seconds: float = Field(
+        60.0, gt=0, description="How long a failing answer is tried again before the customer gets a person instead."
+    )
+    wrong_rate: float = Field(
+        0.05, gt=0, lt=1, description="The share of wrong answers among those sent that the operator can live with."
+    )
+    confidence_threshold: float | None = Field(
+        None, ge=0, le=1, description="Answer only from this confidence upwards; empty means the fitted threshold."
+    )
+    session_hours: float = Field(12.0, gt=0, description="How long a member of staff stays signed in.")
+    log_format: str = Field("text", pattern="^(text|json)$", description="How log lines look: text or json.")
+    log_level: str = Field(
+        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least severe log line that is written."
+    )
+
+    @property
+    def base_url(self) -> str:
+        """The public address without a trailing slash."""
+        return (self.public_base_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy URL of the database, with its asyncio driver."""
+        if not self.database_url:
+            return f"sqlite+aiosqlite:///{self.data_dir / 'firstline.db'}"
+        scheme, _, rest = self.database_url.partition("://")
+        drivers = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+        return f"{drivers.get(scheme, scheme)}://{rest}"
+
+    def secret_key(self) -> bytes:
+        """The key that signs visitor tokens, made once in DATA_DIR and readable by its owner alone."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        path = self.data_dir / "secret.key"
+        try:
+            # "x": of two processes that start at once, one makes the key and the other reads it.
+            with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+                file.write(secrets.token_hex(32))
+        except FileExistsError:
+            pass
+        return bytes.fromhex(path.read_text())

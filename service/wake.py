@@ -1,0 +1,105 @@
+"""One waker a process: tells workers and live readers that something changed, so that they need not keep asking."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
+import asyncpg
+import structlog
+from sqlalchemy import text
+
+log = structlog.get_logger()
+
+CHANNEL = "firstline"
+
+
+class Subscription:
+    """What one reader waits for: a conversation's changes, or (None) any change at all."""
+
+    def __init__(self, conversation_id: int | None) -> None:
+        self.conversation_id = conversation_id
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, timeout: float) -> bool:
+        """Whether something changed within `timeout` seconds. Asks for nothing and loses nothing: look, then wait."""
+        try:
+            await asyncio.wait_for(self._event.wait(), timeout)
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
+
+
+class Waker:
+    """Signals of this process at once; of other processes by LISTEN/NOTIFY, or by SQLite's data_version."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._subscriptions: set[Subscription] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def subscribe(self, conversation_id: int | None = None) -> Any:
+        """A subscription for the length of a `with` block: subscribe first, then read, then wait."""
+        subscription = Subscription(conversation_id)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    def wake(self, changed: Iterable[int] | None = None) -> None:
+        """`None`: anything may have changed."""
+        ids = None if changed is None else set(changed)
+        for subscription in self._subscriptions:
+            if ids is None or subscription.conversation_id is None or subscription.conversation_id in ids:
+                subscription.set()
+
+    async def notify(self, session: Any, changed: Iterable[int]) -> None:
+        """Part of the caller's PostgreSQL transaction: other processes hear of it when it commits."""
+        payload = ",".join(map(str, sorted(changed)))
+        await session.exec(text("SELECT pg_notify(:channel, :payload)").bindparams(channel=CHANNEL, payload=payload))
+
+    def start(self, engine: Any) -> None:
+        """Hear what other processes do, until `close`."""
+        follow = self._follow_sqlite(engine) if self.url.startswith("sqlite") else self._follow_postgresql()
+        self._task = asyncio.create_task(follow)
+
+    async def close(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _follow_sqlite(self, engine: Any) -> None:
+        last = None
+        async with engine.connect() as connection:
+            while True:
+                version = (await connection.exec_driver_sql("PRAGMA data_version")).scalar()
+                await connection.rollback()
+                if last is not None and version != last:
+                    self.wake()
+                last = version
+                await asyncio.sleep(0.2)
+
+    async def _follow_postgresql(self) -> None:
+        url = self.url.replace("postgresql+asyncpg://", "postgresql://", 1)
+        while True:
+            try:
+                connection = await asyncpg.connect(url)
+                try:
+                    await connection.add_listener(CHANNEL, lambda *args: self.wake(map(int, args[3].split(","))))
+                    self.wake()  # what was missed while not listening
+                    while not connection.is_closed():
+                        await asyncio.sleep(5)
+                        await connection.execute("SELECT 1")
+                finally:
+                    await connection.close()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("waker.reconnect", error=type(error).__name__)
+                await asyncio.sleep(1)

@@ -1,0 +1,195 @@
+"""What the outside world reaches: webhooks in, a conversation's live stream, health; errors become status codes here, once."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy import text
+from sqlmodel import col, or_, select
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from channels.base import Channel, Forbidden, Inbound, Malformed, Webhook
+from service import flow
+from service.context import Context
+from service.models import Conversation, Message, Staff
+
+log = structlog.get_logger()
+
+#: What a customer may see of what we said: it was sent, or it may have been.
+SHOWN = ("sent", "uncertain")
+#: How long a reader sleeps at most before it looks for itself.
+LOOK_SECONDS = 10.0
+
+
+def mount(app: FastAPI, context: Context) -> None:
+    """Add the routes of the outside world to `app`."""
+    router = APIRouter()
+
+    def find_channel(name: str) -> Channel:
+        channel = context.channels.get(name)
+        if channel is None or channel.missing:
+            raise HTTPException(404, "There is no such channel here.")
+        return channel
+
+    @router.post("/channels/{name}")
+    async def webhook(name: str, request: Request) -> JSONResponse:
+        channel = find_channel(name)
+        body = await read_body(request, channel.max_body)
+        try:
+            parsed = channel.parse(await to_webhook(request, body))
+        except Forbidden as error:
+            raise HTTPException(403, str(error) or "This request is not signed as it should be.") from None
+        except Malformed as error:
+            raise HTTPException(400, str(error)) from None
+        answer: Any = {"ok": True}
+        for each in parsed:
+            if isinstance(each, Inbound):
+                message = await flow.receive(context, channel, each)
+                answer = channel.reply(each.external_id, message.seq)
+        return JSONResponse(answer)
+
+    async def reader(name: str, request: Request) -> tuple[Channel, str]:
+        """Whose thread the caller may read; asked before the stream begins, so that a refusal has its status."""
+        channel = find_channel(name)
+        try:
+            return channel, channel.thread({key.lower(): value for key, value in request.headers.items()})
+        except Forbidden as error:
+            raise HTTPException(403, str(error)) from None
+
+    @router.get("/channels/{name}/stream", response_class=EventSourceResponse)
+    async def stream(
+        request: Request, found: Annotated[tuple[Channel, str], Depends(reader)], after: int = 0
+    ) -> AsyncIterator[ServerSentEvent]:
+        channel, thread = found
+        last = request.headers.get("last-event-id", "")
+        async for event in follow(context, channel, thread, int(last) if last.isdecimal() else after):
+            yield event
+
+    @router.get("/healthz")
+    async def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    @router.get("/readyz")
+    async def readyz() -> JSONResponse:
+        """200 once an answer could be given: the database answers and the index is loaded."""
+        try:
+            async with context.db.read() as session:
+                await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
+        except Exception:  # whatever is wrong with the database, this server is not ready
+            return JSONResponse({"ready": False, "reason": "The database does not answer."}, 503)
+        if context.stopping.is_set():
+            return JSONResponse({"ready": False, "reason": "This server is stopping."}, 503)
+        if not context.knowledge.ready:
+            return JSONResponse({"ready": False, "reason": "The index of the articles is not built yet."}, 503)
+        return JSONResponse({"ready": True, "revision": context.knowledge.revision})
+
+    app.include_router(router)
+    for channel in context.channels.values():
+        if not channel.missing and (pages := channel.pages()):
+            app.include_router(pages, prefix=f"/channels/{channel.name}")
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The body, refused as soon as it is too long: before any of it is parsed."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise HTTPException(413, f"This is too long: at most {most // 1000} kB are taken.")
+    except ClientDisconnect:
+        raise HTTPException(400, "The connection was closed before all of it had arrived.") from None
+    return bytes(body)
+
+
+async def to_webhook(request: Request, body: bytes) -> Webhook:
+    headers = {key.lower(): value for key, value in request.headers.items()}
+    form = None
+    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        request._body = body  # the stream is read already; Starlette's own parse is the one a signature is checked on
+        form = [(key, value) for key, value in (await request.form()).multi_items() if not isinstance(value, UploadFile)]
+    return Webhook(url=str(request.url), headers=headers, body=body, form=form)
+
+
+async def follow(context: Context, channel: Channel, thread: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    """A customer's view of one thread: every message past the clock `after`, then each change as it comes."""
+    known: tuple[Any, ...] = ()
+    conversation_id: int | None = None
+    while conversation_id is None and not context.stopping.is_set():
+        with context.db.waker.subscribe() as changed:
+            async with context.db.read() as session:
+                query = select(Conversation.id).where(
+                    Conversation.channel == channel.name, Conversation.thread == thread
+                )
+                conversation_id = (await session.exec(query)).first()
+            if conversation_id is None:
+                if not known:
+                    known = ("agent", False, "")
+                    yield ServerSentEvent(event="state", data=_state(*known))
+                await changed.wait(LOOK_SECONDS)
+    with context.db.waker.subscribe(conversation_id) as changed:
+        while not context.stopping.is_set():
+            async with context.db.read() as session:
+                conversation = (await session.exec(select(Conversation).where(Conversation.id == conversation_id))).one()
+                shown = or_(Message.author == "customer", col(Message.status).in_(SHOWN))
+                query = select(Message).where(
+                    Message.conversation_id == conversation_id,
+                    Message.changed > after,
+                    Message.changed <= conversation.clock,
+                    shown,
+                )
+                messages = (await session.exec(query.order_by(col(Message.changed)))).all()
+                staff = await session.get(Staff, conversation.assigned_to) if conversation.assigned_to else None
+            for message in messages:
+                yield ServerSentEvent(event="message", id=str(message.changed), data=_message(message, thread))
+            after = max(after, conversation.clock)
+            busy = conversation.state == "agent" and conversation.ready_at is not None
+            state = (conversation.state, busy, staff.name if staff and conversation.state == "person" else "")
+            if state != known:
+                known = state
+                yield ServerSentEvent(event="state", id=str(after), data=_state(*state))
+            await changed.wait(LOOK_SECONDS)
+
+
+def _message(message: Message, thread: str) -> dict[str, Any]:
+    own = message.author == "customer"
+    return {
+        "seq": message.seq,
+        "author": message.author,
+        "name": message.name,
+        "text": message.text,
+        "sources": message.sources,
+        "disclosure": message.disclosure,
+        "id": (message.external_id or "").removeprefix(f"{thread}:") if own else None,
+        "at": message.created_at,
+    }
+
+
+def _state(state: str, busy: bool, name: str) -> dict[str, Any]:
+    return {"state": state, "busy": busy, "name": name}
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Errors to status codes, for every route that does not draw its own page."""
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def misread(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0] if error.errors() else {}
+        where = ".".join(str(part) for part in first.get("loc", ()) if part not in ("query", "path", "body"))
+        sentence = f"{where or 'The request'} is not as it should be: {first.get('msg', 'check it and send it again')}."
+        return JSONResponse({"error": sentence}, 422)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        log.error("request.failed", path=request.url.path, exc_info=error)
+        return JSONResponse({"error": "Something went wrong on our side. Please try again in a moment."}, 500)
+

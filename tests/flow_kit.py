@@ -1,0 +1,50 @@
+"""A context of real database and scripted ends, and the steps that tests of the path take on it."""
+
+import itertools
+from typing import Any
+
+from channels.base import Inbound, Kind
+from service import flow
+from service.context import Context
+from service.db import Database
+from service.models import Message, Staff
+from service.settings import Settings
+from tests.fakes import NoKnowledge, ScriptedAgent, ScriptedChannel
+
+ids = itertools.count(1)
+
+
+def make_context(db: Database, *, channel: Any = None, script: Any = None, gate: Any = None, **settings: Any) -> Context:
+    values = {"lease_seconds": 1.0, "respond_give_up_seconds": 5.0, "company_name": "Pellworth", **settings}
+    return Context(
+        settings=Settings(_env_file=None, **values),
+        db=db,
+        channels={"sink": channel or ScriptedChannel()},
+        knowledge=NoKnowledge(),  # type: ignore[arg-type]
+        agent=ScriptedAgent(script, gate=gate),  # type: ignore[arg-type]
+    )
+
+
+async def write(context: Context, text: str, *, id: str = "", kind: Kind = Kind.MESSAGE, thread: str = "t") -> Message:
+    """A customer's message."""
+    inbound = Inbound(thread, thread, id or f"m{next(ids)}", text, kind)
+    return await flow.receive(context, context.channels["sink"], inbound)
+
+
+async def settle_all(context: Context) -> None:
+    """Do, one at a time, everything that is due now."""
+    for _ in range(50):
+        if parcel := await flow.claim_delivery(context):
+            await flow.deliver(context, parcel)
+        elif claim := await flow.claim_conversation(context):
+            await flow.respond(context, claim)
+        else:
+            return
+    raise AssertionError("the work never ends")
+
+
+async def make_staff(db: Database, name: str, role: str = "support") -> Staff:
+    async with db.write() as session:
+        staff = Staff(name=name, email=f"{name.lower()}@example.org", role=role, password_hash="-")
+        session.add(staff)
+    return staff

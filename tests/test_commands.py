@@ -1,0 +1,117 @@
+"""The `firstline` command as an operator types it: clear sentences, and nothing that needs a stack trace to understand."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.__main__ import Refusal, free_port
+from tests.conftest import ROOT
+
+ARTICLE = "---\ntitle: Opening hours\ntopic: Contact\nphrases:\n  - when are you open\n---\nWe are open from nine to five.\n"
+
+
+def firstline(*arguments: str, data: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(data), **environ},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+def test_check_before_the_first_start_says_what_is_off_and_what_turns_it_on(tmp_path: Path) -> None:
+    done = firstline("check", data=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("DATA_DIR", "DATABASE_URL", "PUBLIC_BASE_URL", "ALLOWED_ORIGINS", "COMPANY_NAME"):
+        assert words in done.stdout
+
+
+def test_check_says_that_a_database_cannot_be_reached(tmp_path: Path) -> None:
+    done = firstline("check", data=tmp_path, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "eighty"), ("WRONG_RATE", "2"), ("LOG_FORMAT", "xml"), ("WORKERS", "0")]
+)
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, name: str, value: str) -> None:
+    done = firstline("check", data=tmp_path, **{name: value})
+    assert done.returncode == 2
+    assert name in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_staff_add_makes_one_login_and_refuses_a_second_for_the_same_address(tmp_path: Path) -> None:
+    first = firstline("staff", "add", "ana@example.org", "--name", "Ana", data=tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "Password (shown this once)" in first.stdout
+    second = firstline("staff", "add", "ANA@example.org", data=tmp_path)
+    assert second.returncode == 2
+    assert "ana@example.org" in second.stdout.lower()
+    assert "1 with a login" in firstline("check", data=tmp_path).stdout
+
+
+@pytest.mark.parametrize("arguments", [("not-an-address",), ("a@example.org", "--role", "boss")])
+def test_staff_add_refuses_what_makes_no_sense(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = firstline("staff", "add", *arguments, data=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_ingest_says_what_it_did_and_does_nothing_the_second_time(tmp_path: Path) -> None:
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    (folder / "opening-hours.md").write_text(ARTICLE)
+    first = firstline("ingest", str(folder), data=tmp_path / "data")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "1 new" in first.stdout
+    assert "1 as before" in firstline("ingest", str(folder), data=tmp_path / "data").stdout
+    assert "1 published" in firstline("check", data=tmp_path / "data").stdout
+
+
+def test_ingest_of_no_folder_is_a_sentence(tmp_path: Path) -> None:
+    done = firstline("ingest", str(tmp_path / "nowhere"), data=tmp_path)
+    assert done.returncode == 2
+    assert "is not a folder" in done.stdout
+
+
+def test_evaluate_of_no_pack_is_a_sentence(tmp_path: Path) -> None:
+    done = firstline("evaluate", str(tmp_path), data=tmp_path)
+    assert done.returncode == 2
+    assert "questions.jsonl" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_next_free_port_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert port < free_port(port) < port + 100
+
+
+def test_no_free_port_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Taken:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def setsockopt(self, *arguments):
+            return None
+
+        def bind(self, address):
+            raise OSError
+
+    monkeypatch.setattr(socket, "socket", Taken)
+    with pytest.raises(Refusal, match="PORT"):
+        free_port(8000)

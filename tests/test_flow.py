@@ -1,0 +1,398 @@
+"""The path of a message on both databases: nothing lost, nothing said twice, whoever is killed and whenever."""
+
+import asyncio
+import time
+
+import pytest
+from sqlmodel import select
+
+from channels.base import Kind, OutcomeUnknown, Undeliverable, Window
+from service import conversations, flow
+from service.models import Conversation, Decision, Delivery, Escalation, Message
+from service.work import work
+from tests.fakes import ScriptedChannel, call_person
+from tests.flow_kit import make_context, make_staff, settle_all, write
+
+pytestmark = pytest.mark.anyio
+
+
+async def all_of(db, model):
+    async with db.read() as session:
+        return list((await session.exec(select(model).order_by(model.id))).all())
+
+
+async def make_due(db, *, after: float = 0.0) -> None:
+    """Move what waits for a later time to now, as if that time had passed."""
+    async with db.write() as session:
+        now = await conversations.now(session)
+        for row in (await session.exec(select(Delivery).where(Delivery.due_at.is_not(None)))).all():
+            row.due_at, row.lease_until = now, 0.0
+            row.created_at -= after
+        for row in (await session.exec(select(Conversation).where(Conversation.ready_at.is_not(None)))).all():
+            row.ready_at, row.lease_until = now, 0.0
+            row.owed_since -= after
+
+
+async def test_a_redelivered_message_is_answered_once(db) -> None:
+    context = make_context(db)
+    first = await write(context, "hello", id="same")
+    again = await write(context, "hello", id="same")
+    assert first.id == again.id
+    await settle_all(context)
+    assert [sent.text for sent in context.channels["sink"].sent] == ["echo: hello"]
+
+
+async def test_fifty_deliveries_of_one_message_at_once_are_one_message(db) -> None:
+    context = make_context(db)
+    await asyncio.gather(*(write(context, "hello", id="same") for _ in range(50)))
+    await settle_all(context)
+    assert len(await all_of(db, Message)) == 2
+    assert len(context.channels["sink"].sent) == 1
+
+
+async def test_messages_written_in_one_breath_get_one_answer(db) -> None:
+    context = make_context(db)
+    await write(context, "hi")
+    await write(context, "where is my parcel?")
+    await settle_all(context)
+    assert [sent.text for sent in context.channels["sink"].sent] == ["echo: hi\nwhere is my parcel?"]
+    inbound = [message for message in await all_of(db, Message) if message.author == "customer"]
+    assert {message.answered_by for message in inbound} == {(await all_of(db, Decision))[0].id}
+
+
+async def test_the_agent_waits_for_the_rest_of_a_thought_but_not_for_ever(db) -> None:
+    channel = ScriptedChannel()
+    channel.debounce, channel.max_wait = 30.0, 40.0
+    context = make_context(db, channel=channel)
+    await write(context, "hi")
+    assert await flow.claim_conversation(context) is None
+    async with db.write() as session:
+        conversation = (await session.exec(select(Conversation))).one()
+        first_due = conversation.ready_at
+        conversation.owed_since -= 39.0
+    await write(context, "where is my parcel?")
+    async with db.read() as session:
+        conversation = (await session.exec(select(Conversation))).one()
+        assert conversation.ready_at < first_due
+        assert conversation.ready_at == pytest.approx(conversation.owed_since + 40.0)
+
+
+async def test_a_call_for_a_person_does_not_wait(db) -> None:
+    channel = ScriptedChannel()
+    channel.debounce = 30.0
+    context = make_context(db, channel=channel)
+    await write(context, "Talk to a person", kind=Kind.PERSON)
+    claim = await flow.claim_conversation(context)
+    assert claim is not None
+    await flow.respond(context, claim)
+    assert context.agent.asked[0].wants_person
+
+
+async def test_a_message_that_arrives_while_the_agent_thinks_gets_its_own_answer(db) -> None:
+    gate = asyncio.Event()
+    context = make_context(db, gate=gate)
+    await write(context, "first")
+    claim = await flow.claim_conversation(context)
+    thinking = asyncio.create_task(flow.respond(context, claim))
+    while not context.agent.asked:
+        await asyncio.sleep(0.01)
+    await write(context, "second")
+    gate.set()
+    await thinking
+    await settle_all(context)
+    assert [sent.text for sent in context.channels["sink"].sent] == ["echo: first", "echo: second"]
+    answers = [message.answered_by for message in await all_of(db, Message) if message.author == "customer"]
+    assert len(set(answers)) == 2
+    assert None not in answers
+
+
+async def test_take_over_while_the_agent_thinks_wins(db) -> None:
+    gate = asyncio.Event()
+    context = make_context(db, gate=gate)
+    await write(context, "first")
+    claim = await flow.claim_conversation(context)
+    thinking = asyncio.create_task(flow.respond(context, claim))
+    while not context.agent.asked:
+        await asyncio.sleep(0.01)
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await conversations.take_over(session, 1, ana)
+    gate.set()
+    await thinking
+    await settle_all(context)
+    assert context.channels["sink"].sent == []
+    assert await all_of(db, Decision) == []
+
+
+async def test_a_lease_is_renewed_while_the_agent_thinks(db) -> None:
+    gate = asyncio.Event()
+    context = make_context(db, gate=gate)
+    await write(context, "first")
+    claim = await flow.claim_conversation(context)
+    thinking = asyncio.create_task(flow.respond(context, claim))
+    deadline = time.monotonic() + 1.6  # longer than the lease of one second
+    while time.monotonic() < deadline:
+        assert await flow.claim_conversation(context) is None, "two workers at one conversation"
+        await asyncio.sleep(0.05)
+    gate.set()
+    await thinking
+    await settle_all(context)
+    assert len(context.channels["sink"].sent) == 1
+
+
+async def test_an_expired_lease_is_taken_up_and_the_late_worker_writes_nothing(db) -> None:
+    context = make_context(db)
+    await write(context, "first")
+    late = await flow.claim_conversation(context)
+    await make_due(db)
+    await settle_all(context)
+    assert len(context.channels["sink"].sent) == 1
+    await flow.respond(context, late)
+    await settle_all(context)
+    assert len(context.channels["sink"].sent) == 1
+    assert len(await all_of(db, Decision)) == 1
+
+
+async def test_a_failing_agent_is_tried_again_and_then_the_customer_gets_a_person(db) -> None:
+    def broken(asked):
+        raise ValueError("no such thing")
+
+    context = make_context(db, script=broken)
+    await write(context, "first")
+    await settle_all(context)
+    assert context.channels["sink"].sent == [], "the first failure is tried again"
+    await make_due(db)
+    await settle_all(context)
+    await make_due(db, after=6.0)
+    await settle_all(context)
+    assert len(context.agent.asked) == 3
+    assert len(context.channels["sink"].sent) == 1
+    conversation = (await all_of(db, Conversation))[0]
+    assert conversation.state == "waiting"
+    assert "ValueError" in (await all_of(db, Escalation))[0].reason
+    await settle_all(context)
+    assert len(context.channels["sink"].sent) == 1, "one holding line, not one a try"
+
+
+async def test_a_message_that_takes_its_worker_down_each_time_ends_with_a_person(db) -> None:
+    context = make_context(db)
+    await write(context, "poison")
+    for _ in range(flow.MOST_ATTEMPTS):
+        assert await flow.claim_conversation(context), "claimed, and then the process is gone"
+        await make_due(db)
+    await settle_all(context)
+    assert context.agent.asked == []
+    assert (await all_of(db, Conversation))[0].state == "waiting"
+    assert len(context.channels["sink"].sent) == 1
+
+
+async def test_an_automatic_message_is_kept_and_never_answered(db) -> None:
+    context = make_context(db)
+    message = await write(context, "I am out of office", kind=Kind.AUTOMATIC)
+    await settle_all(context)
+    assert message.status == "ignored"
+    assert message.reason
+    assert context.channels["sink"].sent == []
+
+
+async def test_nothing_goes_to_a_customer_who_opted_out(db) -> None:
+    context = make_context(db)
+    await write(context, "question")
+    await flow.respond(context, await flow.claim_conversation(context))
+    await write(context, "STOP", kind=Kind.STOP)
+    await settle_all(context)
+    assert context.channels["sink"].sent == []
+    await write(context, "hello again")
+    await settle_all(context)
+    assert len(context.channels["sink"].sent) == 1
+
+
+async def test_the_first_automatic_answer_says_that_an_ai_answers_and_the_next_does_not(db) -> None:
+    context = make_context(db)
+    for text in ("one", "two"):
+        await write(context, text)
+        await settle_all(context)
+    first, second = context.channels["sink"].sent
+    assert "AI" in first.disclosure
+    assert "Pellworth" in first.disclosure
+    assert second.disclosure == ""
+
+
+async def test_a_send_that_fails_is_retried_and_keeps_its_key(db) -> None:
+    channel = ScriptedChannel(ConnectionError("down"), Undeliverable("busy", permanent=False))
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    for _ in range(3):
+        await settle_all(context)
+        await make_due(db)
+    assert len(channel.sent) == 3
+    assert len({sent.key for sent in channel.sent}) == 1
+    assert (await all_of(db, Delivery))[0].state == "sent"
+
+
+async def test_a_refused_message_is_a_visible_failure_and_calls_a_person(db) -> None:
+    channel = ScriptedChannel(Undeliverable("The number does not exist.", permanent=True))
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all(context)
+    message = (await all_of(db, Message))[-1]
+    assert (message.status, message.reason) == ("failed", "The number does not exist.")
+    assert (await all_of(db, Conversation))[0].state == "waiting"
+    assert len(channel.sent) == 1
+
+
+async def test_a_send_that_keeps_failing_is_given_up_after_the_channels_time(db) -> None:
+    channel = ScriptedChannel(*[ConnectionError("down")] * 9)
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all(context)
+    await make_due(db, after=channel.give_up_after + 1)
+    await settle_all(context)
+    assert len(channel.sent) == 2
+    assert (await all_of(db, Delivery))[0].state == "failed"
+    assert (await all_of(db, Conversation))[0].state == "waiting"
+
+
+async def test_an_unknown_outcome_is_looked_up_and_found(db) -> None:
+    channel = ScriptedChannel(OutcomeUnknown("cut off"), known=True)
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all(context)
+    assert (await all_of(db, Delivery))[0].state == "uncertain"
+    await make_due(db)
+    await settle_all(context)
+    assert len(channel.sent) == 1
+    assert len(channel.asked) == 1
+    delivery = (await all_of(db, Delivery))[0]
+    assert (delivery.state, delivery.external_id) == ("sent", "found")
+
+
+async def test_an_unknown_outcome_that_never_happened_is_sent(db) -> None:
+    channel = ScriptedChannel(OutcomeUnknown("cut off"), known=False)
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all(context)
+    await make_due(db)
+    await settle_all(context)
+    assert len(channel.sent) == 2
+    assert (await all_of(db, Delivery))[0].state == "sent"
+
+
+async def test_a_vendor_that_cannot_be_asked_gets_the_very_same_message_once_more_and_never_a_third_time(db) -> None:
+    channel = ScriptedChannel(*[OutcomeUnknown("cut off")] * 5)
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    for _ in range(4):
+        await settle_all(context)
+        await make_due(db)
+    assert len(channel.sent) == 2
+    assert len({sent.key for sent in channel.sent}) == 1
+    delivery = (await all_of(db, Delivery))[0]
+    assert (delivery.state, delivery.due_at, delivery.repeated) == ("uncertain", None, True)
+    assert (await all_of(db, Conversation))[0].state == "waiting", "a person must look"
+
+
+async def test_a_repeated_message_is_marked_for_staff(db) -> None:
+    channel = ScriptedChannel(OutcomeUnknown("cut off"))
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all(context)
+    await make_due(db)
+    await settle_all(context)
+    message = (await all_of(db, Message))[-1]
+    assert message.status == "sent"
+    assert "once more" in message.reason
+
+
+async def test_an_unknown_send_of_the_agents_is_not_repeated_after_a_take_over(db) -> None:
+    channel = ScriptedChannel(OutcomeUnknown("cut off"), known=False)
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all(context)
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await conversations.take_over(session, 1, ana)
+    await make_due(db)
+    await settle_all(context)
+    assert len(channel.sent) == 1
+    assert len(channel.asked) == 1
+    assert (await all_of(db, Delivery))[0].state == "cancelled"
+
+
+async def test_a_closed_window_is_a_failure_with_its_reason(db) -> None:
+    channel = ScriptedChannel()
+    channel.window = lambda last, now: Window(open=False, reason="The last message is more than 24 hours old.")
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await conversations.reply(session, 1, ana, "Sorry for the wait.", "k")
+    await settle_all(context)
+    assert channel.sent == []
+    message = (await all_of(db, Message))[-1]
+    assert (message.status, message.reason) == ("failed", "The last message is more than 24 hours old.")
+
+
+async def test_a_later_message_waits_for_an_earlier_one_that_is_retried(db) -> None:
+    channel = ScriptedChannel(ConnectionError("down"))
+    context = make_context(db, channel=channel)
+    await write(context, "one")
+    await settle_all(context)
+    await write(context, "two")
+    await settle_all(context)
+    assert len(channel.sent) == 1, "the second answer must not overtake the first"
+    await make_due(db)
+    await settle_all(context)
+    assert [sent.text for sent in channel.sent] == ["echo: one", "echo: one", "echo: two"]
+
+
+async def test_text_that_a_database_would_refuse_is_cleaned_and_kept(db) -> None:
+    context = make_context(db)
+    message = await write(context, "a\0b \ud800 c")
+    assert message.text == "ab ? c"
+
+
+async def test_one_hundred_thousand_characters_are_stored_whole(db) -> None:
+    context = make_context(db)
+    await write(context, "x" * 100_000)
+    assert len((await all_of(db, Message))[0].text) == 100_000
+
+
+async def test_the_loop_answers_many_conversations_and_stops_when_asked(db) -> None:
+    context = make_context(db)
+    running = asyncio.create_task(work(context, context.stopping))
+    await asyncio.gather(*(write(context, "hello", thread=f"t{number}") for number in range(12)))
+    deadline = time.monotonic() + 20
+    while len(context.channels["sink"].sent) < 12 and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    context.stopping.set()
+    await asyncio.wait_for(running, 8)
+    assert sorted(sent.thread for sent in context.channels["sink"].sent) == sorted(f"t{n}" for n in range(12))
+
+
+async def test_two_workers_on_one_database_share_the_work_without_doubling_it(db) -> None:
+    from service.db import Database
+
+    channel, other_db = ScriptedChannel(), Database(db.url)
+    contexts = [make_context(db, channel=channel), make_context(other_db, channel=channel)]
+    loops = [asyncio.create_task(work(context, context.stopping)) for context in contexts]
+    await asyncio.gather(*(write(contexts[0], "hello", thread=f"t{number}") for number in range(20)))
+    deadline = time.monotonic() + 20
+    while len(channel.sent) < 20 and time.monotonic() < deadline:
+        await asyncio.sleep(0.02)
+    await asyncio.sleep(0.2)
+    for context in contexts:
+        context.stopping.set()
+    await asyncio.wait_for(asyncio.gather(*loops), 8)
+    await other_db.close()
+    assert len(channel.sent) == 20
+    assert len({sent.thread for sent in channel.sent}) == 20
+
+
+async def test_an_escalation_tells_the_customer_and_is_on_record(db) -> None:
+    context = make_context(db, script=call_person)
+    await write(context, "something hard")
+    await settle_all(context)
+    assert [sent.text for sent in context.channels["sink"].sent] == ["A person has been called."]
+    call = (await all_of(db, Escalation))[0]
+    assert call.decision_id == (await all_of(db, Decision))[0].id

@@ -1,0 +1,137 @@
+"""The house rules: who may import whom, no channel by its name, and documents that cannot rot."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from channels import CHANNELS
+from tests.conftest import ROOT
+
+PACKAGES = ("channels", "knowledge", "service", "dashboard")
+MAY_IMPORT = {
+    "channels": {"channels"},
+    "knowledge": {"knowledge"},
+    "service": {"service", "channels", "knowledge"},
+    "dashboard": {"dashboard", "service", "knowledge"},
+}
+ANYTHING = {"service/app.py", "service/__main__.py"}
+
+
+def sources() -> list[Path]:
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def imports(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found & set(PACKAGES)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    paths = [path for path in sources() if path.relative_to(ROOT).parts[0] == package]
+    assert len(paths) > 2, "there must be something to look at"
+    for path in paths:
+        name = path.relative_to(ROOT).as_posix()
+        if name not in ANYTHING:
+            wrong = imports(ast.parse(path.read_text())) - MAY_IMPORT[package]
+            assert not wrong, f"{name} imports {wrong}"
+
+
+def test_nothing_outside_a_channels_own_files_knows_its_name() -> None:
+    names = {channel.name for channel in CHANNELS}
+    assert "webchat" in names
+    for path in sources():
+        relative = path.relative_to(ROOT)
+        if relative.parts[0] == "channels":
+            continue
+        strings = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        assert not names & {value for value in strings if isinstance(value, str)}, f"{relative} names a channel"
+        assert "isinstance(channel," not in path.read_text()
+
+
+def test_every_module_opens_with_one_sentence() -> None:
+    for path in sources():
+        assert ast.get_docstring(ast.parse(path.read_text())), f"{path.relative_to(ROOT)} has no opening sentence"
+
+
+def test_except_exception_stands_only_where_durable_work_is_run() -> None:
+    allowed = {"service/flow.py", "service/work.py", "service/schedule.py", "service/web.py"}
+    for path in sources():
+        name = path.relative_to(ROOT).as_posix()
+        if name not in allowed:
+            assert not re.search(r"except (Base)?Exception\b|except:", path.read_text()), name
+
+
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    from service.settings import Settings
+
+    readme = (ROOT / "README.md").read_text()
+    table = set(re.findall(r"^\| `([A-Z_]+)` \|", readme, re.MULTILINE))
+    assert table == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_example_environment_names_every_setting() -> None:
+    from service.settings import Settings
+
+    example = (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)) == {name.upper() for name in Settings.model_fields}
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    from service.__main__ import app
+
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    named = set(re.findall(r"firstline ([a-z]+)", (ROOT / "README.md").read_text()))
+    assert named
+    assert named <= set(commands), named - set(commands)
+    assert set(commands) <= named, f"the README does not name {set(commands) - named}"
+
+
+def test_every_make_target_in_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z]+)", (ROOT / "README.md").read_text()))
+    assert {"run", "test"} <= named <= targets
+
+
+def test_the_tree_in_the_readme_is_on_the_disk() -> None:
+    block = re.search(r"```\n(channels/.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert block
+    folder, count = "", 0
+    for line in block.group(1).splitlines():
+        name = line.split()[0] if line.strip() else ""
+        if not line.startswith(" ") and name:
+            folder = name
+            assert (ROOT / folder).is_dir(), folder
+        elif name:
+            assert (ROOT / folder / name).exists(), folder + name
+            count += 1
+    assert count > 20
+
+
+def test_every_package_on_disk_is_in_the_explicit_list() -> None:
+    import tomllib
+
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    on_disk = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in sources() if path.name == "__init__.py"}
+    assert listed == on_disk
+
+
+def test_every_dependency_is_pinned_without_a_local_version() -> None:
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    pinned = {re.split("==", line)[0].lower().replace("_", "-") for line in lines}
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line) for line in lines), "a pin is not plain"
+    for requirement in wanted:
+        assert re.split(r"[\[<>=]", requirement)[0].lower().replace("_", "-") in pinned, requirement
+    assert "torch==2.13.0" in lines

@@ -1,0 +1,92 @@
+"""kill -9 at every step between acknowledge and reply: each message has exactly one answer, and none is sent twice."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT, free_port
+from tests.fakes import Sink
+
+POINTS = [
+    "after the acknowledgement",
+    "after the claim",
+    "while the agent thinks",
+    "when the agent has thought",
+    "before the verdict is committed",
+    "after the verdict is committed",
+    "when the delivery is marked",
+    "before the vendor is called",
+    "after the vendor took it",
+    "before the receipt is committed",
+    "after the receipt is committed",
+]
+
+
+def start(port: int, sink: Sink, point: str, database_url: str, data: Path) -> subprocess.Popen[bytes]:
+    environ = {**os.environ, "DATABASE_URL": database_url, "DATA_DIR": str(data), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.kill_process", str(port), sink.url, point]
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=(data / "log").open("ab"))
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if process.poll() is not None:  # what the run before left was enough to die of
+            return process
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=1).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.05)
+            continue
+        return process
+    raise AssertionError((data / "log").read_text())
+
+
+def post(port: int, thread: str, id: str, text: str) -> bool:
+    """Whether it was acknowledged."""
+    try:
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/channels/sink", json={"thread": thread, "id": id, "text": text}, timeout=5
+        )
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == 200
+
+
+@pytest.mark.timeout(180)
+def test_kill_9_at_every_point_loses_nothing_and_repeats_nothing(database_url: str, tmp_path: Path) -> None:
+    sink, port, sent, died = Sink(), free_port(), [], 0
+    try:
+        for number, point in enumerate(POINTS):
+            process = start(port, sink, point, database_url, tmp_path)
+            # Three conversations, each with a message a run; a client that got no answer tries again with the same id.
+            for thread in ("a", "b", "c"):
+                message = (thread, f"{thread}{number}", f"message {thread}{number}")
+                sent.append(message)
+                post(port, *message)
+            process.wait(timeout=30)
+            assert process.returncode == -9, f"it did not die at: {point}\n{(tmp_path / 'log').read_text()}"
+            died += 1
+        process = start(port, sink, "never", database_url, tmp_path)
+        for message in sent:
+            assert post(port, *message), "a client's repeat is acknowledged"
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline and len(answered(sink)) < len(sent):
+            time.sleep(0.1)
+        time.sleep(1.5)  # longer than a lease: whatever would be sent twice is sent by now
+        process.terminate()
+        process.wait(timeout=20)
+    finally:
+        sink.close()
+    assert died == len(POINTS) >= 10
+    assert answered(sink) == Counter(text for _, _, text in sent)
+    assert max(Counter(each["key"] for each in sink.received).values()) == 1
+
+
+def answered(sink: Sink) -> Counter[str]:
+    """How often each message was answered; one answer may be for several messages of one conversation."""
+    return Counter(text for each in sink.received for text in re.findall(r"message [abc]\d+", each["text"]))
