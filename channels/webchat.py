@@ -11,7 +11,19 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from channels.base import Channel, Forbidden, Inbound, Kind, Malformed, Outbound, Page, Receipt, Setup, Webhook
+from channels.base import (
+    Channel,
+    Forbidden,
+    Inbound,
+    Kind,
+    Malformed,
+    Outbound,
+    Page,
+    Receipt,
+    Setup,
+    StatusUpdate,
+    Webhook,
+)
 from channels.demo.shop import shop
 from channels.widget import script
 
@@ -41,7 +53,7 @@ class WebChat(Channel):
         self._key = hmac.digest(setup.secret, b"webchat visitor tokens", "sha256")
         self._script = script()
 
-    def parse(self, webhook: Webhook) -> list[Any]:
+    def parse(self, webhook: Webhook) -> list[Inbound | StatusUpdate]:
         thread = self.thread(webhook.headers)
         body = _object(webhook.body)
         message_id, text, person = body.get("id"), body.get("text", ""), body.get("person", False)
@@ -99,8 +111,8 @@ class WebChat(Channel):
         return {
             "token": token,
             "company": company,
-            "opening": f"Hello. You are talking to an AI assistant of {company}, not to a person. It answers from our "
-            "help centre. If you would rather talk to a person, say so at any time.",
+            "opening": f"Hello. I am the AI assistant of {company}, not a person. I answer from our help centre. "
+            "You can talk to a person at any time: press the button above.",
             "limit": MAX_TEXT,
         }
 

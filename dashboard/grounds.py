@@ -37,8 +37,9 @@ class Grounds:
     verdict: str
     reason: str
     measure: str  # "Confident 0.93, needs 0.80."; empty where nothing was measured
+    beside: str  # the same, unless the reason says it already
     rests_on: list[tuple[str, object]]  # (title, version), each once
-    considered: list[tuple[str, object]]
+    considered: list[tuple[str, object]]  # the nearest of what was found, unless the reason says it already
     passages: list[Passage]
     facts: list[tuple[str, str]]
     question: str
@@ -58,13 +59,16 @@ def read(decision: Decision) -> Grounds:
         )
         for at, passage in enumerate(record.get("passages") or [])
     ]
+    measure = _measure(decision)
+    considered = _once((passage.title, passage.version) for passage in passages)[:3]
     return Grounds(
         id=decision.id,
         verdict=decision.verdict,
         reason=decision.reason,
-        measure=_measure(decision),
+        measure=measure,
+        beside="" if measure and f"{decision.confidence:.2f}" in decision.reason else measure,
         rests_on=_once((rest.get("title", ""), rest.get("version")) for rest in evidence) if _said(decision) else [],
-        considered=_once((passage.title, passage.version) for passage in passages)[:3],
+        considered=considered if considered and considered[0][0] not in decision.reason else [],
         passages=passages,
         facts=[(name.replace("_", " "), _figure(value)) for name, value in (record.get("facts") or {}).items()],
         question=record.get("question") or "",
@@ -82,7 +86,11 @@ def _measure(decision: Decision) -> str:
     if decision.confidence is None:
         return ""
     sure = "Confident" if _said(decision) else "Confidence"
-    needs = f", needs {decision.threshold:.2f}" if decision.threshold is not None else ""
+    needs = ""
+    if decision.threshold is not None:
+        needs = (
+            f", needs {decision.threshold:.2f}" if decision.threshold <= 1 else ", needs more than the labels can show"
+        )
     return f"{sure} {decision.confidence:.2f}{needs}."
 
 

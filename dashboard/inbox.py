@@ -104,6 +104,7 @@ async def act(
     view: Seen,
     text: Annotated[str, Form()] = "",
     key: Annotated[str, Form()] = "",
+    take_from: Annotated[int | None, Form()] = None,
 ) -> Response:
     """Take over, reply, hand back, resolve; what cannot be done is said on the page, and what was typed stays there."""
     context, sentence = context_of(request), ""
@@ -114,7 +115,7 @@ async def act(
                 await _may_be_sent(context, session, conversation_id, text)
                 await conversations.reply(session, conversation_id, who.staff, text, _key(key))
             elif verb == "take-over":
-                await conversations.take_over(session, conversation_id, who.staff)
+                await conversations.take_over(session, conversation_id, who.staff, take_from=take_from)
             elif verb == "hand-back":
                 await conversations.hand_back(session, conversation_id, who.staff)
             elif verb == "resolve":

@@ -173,7 +173,7 @@ async def publish(session: AsyncSession, article: Article, embedded: Embedded) -
     `embedded` was made from that version's words before this transaction. The passages of the version before go.
     """
     number = await _next_revision(session)
-    await session.refresh(article, with_for_update=True)
+    article = await _held(session, article)
     newest = await version(session, article, article.version)
     if newest is None or newest.hash != embedded.hash:
         raise Changed(f"“{article.title}” was changed while it was being published: look at it and publish it again.")
@@ -201,7 +201,8 @@ async def publish(session: AsyncSession, article: Article, embedded: Embedded) -
                 embedding=_bytes(phrase.embedding),
             )
         )
-    return await _change(session, article, "published", article.version, number)
+    await _change(session, article, "published", article.version, number)
+    return number
 
 
 async def unpublish(session: AsyncSession, article: Article) -> int:
@@ -249,9 +250,11 @@ def content(stored: ArticleVersion) -> Content:
 
 
 async def _withdraw(session: AsyncSession, article: Article, state: str) -> int:
-    number = await _next_revision(session) if article.published_version else await revision(session)
+    number = await _next_revision(session) if article.published_version else None
+    article = await _held(session, article)
     await _clear(session, article)
-    return await _change(session, article, state, None, number)
+    await _change(session, article, state, None, number)
+    return number or await revision(session)
 
 
 async def _clear(session: AsyncSession, article: Article) -> None:
@@ -259,11 +262,21 @@ async def _clear(session: AsyncSession, article: Article) -> None:
         await session.exec(delete(table).where(col(table.article_id) == article.id))
 
 
-async def _change(session: AsyncSession, article: Article, state: str, number: int | None, at: int) -> int:
-    article.state, article.published_version, article.revision, article.updated_at = state, number, at, time.time()
+async def _change(session: AsyncSession, article: Article, state: str, number: int | None, at: int | None) -> None:
+    """`at`: the revision, unless what is published stays as it was."""
+    article.state, article.published_version, article.updated_at = state, number, time.time()
+    if at is not None:
+        article.revision = at
     session.add(article)
     await session.flush()
-    return at
+
+
+async def _held(session: AsyncSession, article: Article) -> Article:
+    """The article as it is now, locked: the caller may have read it in an earlier transaction."""
+    held = await session.get(Article, article.id, with_for_update=True, populate_existing=True)
+    if held is None:
+        raise KnowledgeError(f"“{article.title}” is not there any more.")
+    return held
 
 
 async def _next_revision(session: AsyncSession) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from knowledge.lexical import terms
+from knowledge.sentences import split
 
 # How much a word counts for each message it is further back.
 DECAY = 0.7
@@ -14,6 +15,11 @@ LETTERS = 1_600
 # A question with fewer words that mean something can hardly stand alone.
 FEW_TERMS = 4
 
+# Parts of one question that are searched for by themselves as well.
+PARTS = 6
+PART_WORDS = 3
+
+_BORDER = re.compile(r"[,;:\n]+|\s+-+\s+|\b(?:and|but|or)\b", re.IGNORECASE)
 _LEANING = re.compile(
     r"\b(it|its|it's|that|this|these|those|they|them|their|there|then|he|she|him|her|one|ones|same|both|either|instead|"
     r"also|too|else|otherwise)\b|"
@@ -30,6 +36,7 @@ class Asked:
 
     question: str
     context: str  # the question, then what was said before it, newest first; just the question if nothing was
+    parts: tuple[str, ...]  # its clauses; just the question if it has one
     weights: dict[str, float]  # how much each term counts, 0..1
     terms: tuple[str, ...]  # the question's own, each once
     leaning: bool  # whether the question looks as if it needed what was said before
@@ -45,4 +52,14 @@ def understand(question: str, history: History) -> Asked:
             weights[term] = max(weights.get(term, 0.0), DECAY**back)
     context = "\n".join([question, *said])[: max(LETTERS, len(question))] if said else question
     leaning = bool(said) and (len(own) < FEW_TERMS or bool(_LEANING.search(question)))
-    return Asked(question, context, weights, own, leaning)
+    return Asked(question, context, _parts(question), weights, own, leaning)
+
+
+def _parts(question: str) -> tuple[str, ...]:
+    """The clauses of a question, those of sentences that ask first: a long mail says much beside its point."""
+    told = sorted(split(question), key=lambda sentence: "?" not in sentence)
+    parts: list[str] = []
+    for sentence in told:
+        clauses = [part.strip() for part in _BORDER.split(sentence) if len(part.split()) >= PART_WORDS]
+        parts.extend(clauses or [sentence])
+    return tuple(parts[:PARTS]) if len(parts) > 1 else (question,)

@@ -14,7 +14,12 @@ from sqlmodel.sql.expression import Select
 from knowledge import articles
 from knowledge.articles import Article, ArticleVersion, Chunk, PhraseVector
 from knowledge.embedder import DIMENSIONS
+from knowledge.groups import Groups
 from knowledge.lexical import Lexical, terms
+from knowledge.probe import Probe
+
+# A sentence says less of its article than a phrase or a whole passage.
+SENTENCE_WEIGHT = 0.4
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Piece:
     text: str
     sentences: tuple[str, ...]
     embedding: np.ndarray  # float32 (384,)
-    sentence_embeddings: np.ndarray  # float16 (sentences, 384): they are many, and only compared
+    sentence_embeddings: np.ndarray  # float32 (sentences, 384)
     terms: tuple[str, ...]  # with those of the title, which tells its words' subject
 
 
@@ -67,20 +72,30 @@ class Corpus:
         self.entries = tuple(sorted(entries, key=lambda entry: entry.id))
         self.pieces = tuple(piece for entry in self.entries for piece in entry.pieces)
         self.places = {piece.key: place for place, piece in enumerate(self.pieces)}
-        self.owners = _owners([len(entry.pieces) for entry in self.entries])
-        self.phrase_owners = _owners([len(entry.phrases) for entry in self.entries])
+        self.passages = Groups(len(entry.pieces) for entry in self.entries)
+        self.phrases = Groups(len(entry.phrases) for entry in self.entries)
+        self.sentences = Groups(len(piece.sentences) for piece in self.pieces)
         self.piece_embeddings = _stack([piece.embedding[None] for piece in self.pieces])
         self.phrase_embeddings = _stack([entry.phrase_embeddings for entry in self.entries])
+        self.sentence_embeddings = _stack([piece.sentence_embeddings for piece in self.pieces])
         self.lexical = Lexical([piece.terms for piece in self.pieces])
         self.article_lexical = Lexical([entry.words for entry in self.entries])
+        sums = self.phrases.sums(self.phrase_embeddings) + self.passages.sums(self.piece_embeddings)
+        # The mean direction of each article's phrases and passages, (articles, 384).
+        self.centroids = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+        self.probe = self._probe(sums)
 
-    @cached_property
-    def centroids(self) -> np.ndarray:
-        """The mean direction of each article's phrases and passages, float32 (articles, 384)."""
-        sums = np.zeros((len(self.entries), DIMENSIONS), dtype=np.float32)
-        np.add.at(sums, self.phrase_owners, self.phrase_embeddings)
-        np.add.at(sums, self.owners, self.piece_embeddings)
-        return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    def _probe(self, sums: np.ndarray) -> Probe:
+        vectors = np.concatenate([self.phrase_embeddings, self.piece_embeddings, self.sentence_embeddings])
+        of_sentences = self.passages.owners[self.sentences.owners]
+        owners = np.concatenate([self.phrases.owners, self.passages.owners, of_sentences])
+        weights = np.ones(len(vectors), dtype=np.float32)
+        weights[len(vectors) - len(self.sentence_embeddings) :] = SENTENCE_WEIGHT
+        total = np.bincount(owners, weights=weights, minlength=len(self.entries)).astype(np.float32)
+        of_passages = self.sentences.sums(self.sentence_embeddings)
+        means = (sums + SENTENCE_WEIGHT * self.passages.sums(of_passages)) / np.maximum(total, 1e-9)[:, None]
+        off = (vectors - means[owners]) * np.sqrt(weights)[:, None]
+        return Probe(means, off.T @ off / max(float(weights.sum()), 1e-9))
 
     def after(self, changes: Changes) -> "Corpus":
         entries = {entry.id: entry for entry in self.entries}
@@ -170,7 +185,7 @@ def _piece(chunk: Chunk, title: str, revision: int) -> Piece:
         text=chunk.text,
         sentences=tuple(chunk.sentences),
         embedding=_vectors(chunk.embedding)[0],
-        sentence_embeddings=_vectors(chunk.sentence_embeddings).astype(np.float16),
+        sentence_embeddings=_vectors(chunk.sentence_embeddings),
         terms=tuple(terms(f"{title}\n{chunk.heading}\n{chunk.text}")),
     )
 
@@ -181,7 +196,3 @@ def _vectors(stored: bytes) -> np.ndarray:
 
 def _stack(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros((0, DIMENSIONS), dtype=np.float32)
-
-
-def _owners(counts: Sequence[int]) -> np.ndarray:
-    return np.repeat(np.arange(len(counts)), np.array(counts, dtype=np.int64))

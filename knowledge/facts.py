@@ -7,7 +7,7 @@ import numpy as np
 
 from knowledge.context import Asked
 from knowledge.corpus import Corpus
-from knowledge.scores import Scores
+from knowledge.scores import Query, Scores
 
 # The nearest phrases and passages whose articles are compared.
 NEIGHBOURS = 10
@@ -30,6 +30,11 @@ FACTS: tuple[Fact, ...] = (
     Fact("phrase_margin", "its lead over the nearest phrase of another article"),
     Fact("centroid_top", "cosine of its centroid"),
     Fact("centroid_margin", "its lead over the nearest centroid of another article"),
+    Fact("likely", "its probability by the probe, among all articles, 0 to 1"),
+    Fact("likely_margin", "its lead in log-likelihood by the probe over the likeliest other article, per dimension"),
+    Fact("distance", "Mahalanobis distance to its mean, about 1 for its own texts"),
+    Fact("parts_top", "mean over the question's clauses of the cosine of what it has nearest to each"),
+    Fact("parts_margin", "its lead in that over the best other article"),
     Fact("sentence_top", "cosine of its nearest sentence"),
     Fact("sentence_margin", "its lead over the nearest sentence of another article"),
     Fact("purity", "share of the ten nearest phrases and passages that are its own, 0 to 1"),
@@ -50,9 +55,7 @@ FACTS: tuple[Fact, ...] = (
 )
 
 
-def measure(
-    corpus: Corpus, scores: Scores, asked: Asked, alone: np.ndarray, best: int, passage: int
-) -> dict[str, float]:
+def measure(corpus: Corpus, scores: Scores, asked: Asked, query: Query, best: int, passage: int) -> dict[str, float]:
     """Every fact, by name, all finite. `best`: the article's place; `passage`: that of its best passage, or -1."""
     found = {
         "top": scores.closeness[best],
@@ -65,13 +68,18 @@ def measure(
         "phrase_margin": _lead(scores.phrase_best, best),
         "centroid_top": scores.centroids[best],
         "centroid_margin": _lead(scores.centroids, best),
+        "likely": _probability(scores.likeness, best),
+        "likely_margin": _lead(scores.likeness, best) / len(query.vector),
+        "distance": corpus.probe.distance(query.vector, best),
+        "parts_top": scores.parts[best],
+        "parts_margin": _lead(scores.parts, best),
         "sentence_top": scores.sentence_best[best],
         "sentence_margin": _lead(scores.sentence_best, best),
         "dense_place": 1 / (1 + int((scores.closeness > scores.closeness[best]).sum())),
         "length": math.log1p(len(asked.terms)),
         "has_history": asked.context != asked.question,
         "leaning": asked.leaning,
-        "alone": corpus.centroids[best] @ alone,
+        "alone": corpus.centroids[best] @ query.alone,
         **_neighbours(corpus, scores, best),
         **_words(corpus, asked, best),
         **_coverage(corpus, asked, best, passage),
@@ -87,7 +95,7 @@ def nothing() -> dict[str, float]:
 
 def _neighbours(corpus: Corpus, scores: Scores, best: int) -> dict[str, float]:
     cosines = np.concatenate([scores.phrases, scores.passages])
-    owners = np.concatenate([corpus.phrase_owners, corpus.owners])
+    owners = np.concatenate([corpus.phrases.owners, corpus.passages.owners])
     nearest = np.argsort(-cosines, kind="stable")[:NEIGHBOURS]
     return {"purity": float((owners[nearest] == best).mean()), "neighbours": float(cosines[nearest].mean())}
 
@@ -125,6 +133,10 @@ def _lead(scores: np.ndarray, best: int) -> float:
     """How far the best is above the highest of the others; its whole score if it is the only one."""
     others = np.delete(scores, best)
     return float(scores[best] - (others.max() if len(others) else 0.0))
+
+
+def _probability(scores: np.ndarray, best: int) -> float:
+    return float(1 / np.exp(np.clip(scores - scores[best], -50, 50)).sum())
 
 
 def _third_to_tenth(scores: np.ndarray) -> float:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import frontmatter
 import yaml
+from frontmatter.default_handlers import YAMLHandler
 
 from knowledge.articles import KnowledgeError
 from knowledge.chunks import first_heading, sections
@@ -123,17 +123,21 @@ def _front_matter(text: str) -> tuple[dict[str, Any], str]:
         raise _Unreadable(
             "begins its front matter with --- but does not end it: add a line of --- after the last field."
         )
+    handler = YAMLHandler()
     try:
+        front, body = handler.split(text)
         # BaseLoader leaves every value a text: "title: No" is not False.
-        post = frontmatter.loads(text, Loader=yaml.BaseLoader)
+        fields = handler.load(front, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f" in line {mark.line + 2}" if mark else ""
+        line = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it is not valid YAML"
         raise _Unreadable(
             f"has front matter that cannot be read{line} ({problem}): put quotes around the value."
         ) from None
-    return post.metadata, post.content
+    if not isinstance(fields, dict) and front.strip():
+        raise _Unreadable("has front matter that is no list of fields: write lines such as title: some words.")
+    return fields or {}, body
 
 
 def _text(fields: dict[str, Any], name: str) -> str:

@@ -76,7 +76,8 @@ async def _serve(settings: Settings, demo: bool) -> None:
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=4,
-            proxy_headers=False,
+            proxy_headers=True,
+            forwarded_allow_ips=settings.trusted_proxies,
         )
     )
     server.asked_to_stop = lambda: stop(context)
@@ -153,6 +154,8 @@ def ingest(
     folder: Annotated[Path, typer.Argument(help="A folder of Markdown articles with front matter.")],
 ) -> None:
     """Take a folder of articles in and publish what is new or changed."""
+    if not folder.is_dir():
+        raise Refusal(f"{folder} is not a folder. Name the folder that holds the articles.")
     settings = load_settings()
     set_up_logs(settings)
 
@@ -166,8 +169,6 @@ def ingest(
 async def _ingest(db: Database, embedder: Any, folder: Path, *, quiet: bool) -> None:
     from knowledge.importers import import_folder
 
-    if not folder.is_dir():
-        raise Refusal(f"{folder} is not a folder. Name the folder that holds the articles.")
     with progress_bar() as progress:
         task = progress.add_task("Reading articles", total=None)
 
@@ -228,7 +229,9 @@ async def _check(settings: Settings) -> bool:
 
     good = True
     async for fine, sentence in report(settings, build_channels(settings, os.environ)):
-        console.print(("[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  ") + sentence)
+        console.print(
+            ("[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  ") + sentence
+        )
         good = good and fine is not False
     return good
 
@@ -238,7 +241,9 @@ def add(
     email: Annotated[str, typer.Argument(help="The address to sign in with.")],
     name: Annotated[str, typer.Option(help="The name customers read under replies.")] = "",
     role: Annotated[str, typer.Option(help="support, editor or admin.")] = "support",
-    password: Annotated[str | None, typer.Option(help="At least 10 characters; default: one is made and printed.")] = None,
+    password: Annotated[
+        str | None, typer.Option(help="At least 10 characters; default: one is made and printed.")
+    ] = None,
 ) -> None:
     """Make a login for a member of staff."""
     settings = load_settings()

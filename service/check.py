@@ -54,6 +54,9 @@ async def _database(settings: Settings) -> AsyncIterator[tuple[bool | None, str]
         yield bool(staff) or None, f"Staff: {staff} with a login. `firstline staff add` makes one."
         yield bool(articles) or None, f"Articles: {articles} published. `firstline ingest DIR` takes a folder in."
     except (OSError, SQLAlchemyError) as error:
-        yield False, f"Database: {kind}. It cannot be reached ({type(error).__name__}). Check DATABASE_URL and that it runs."
+        yield (
+            False,
+            f"Database: {kind}. It cannot be reached ({type(error).__name__}). Check DATABASE_URL and that it runs.",
+        )
     finally:
         await db.close()

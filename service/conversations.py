@@ -65,7 +65,9 @@ async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Convers
         identity = await _identity(session, channel, inbound)
         await _insert_once(
             session,
-            Conversation(customer_id=identity.customer_id, identity_id=identity.id, channel=channel, thread=inbound.thread),
+            Conversation(
+                customer_id=identity.customer_id, identity_id=identity.id, channel=channel, thread=inbound.thread
+            ),
         )
         found = (await session.exec(select(Conversation.id).where(*key))).one()
     conversation = await lock(session, found)
@@ -213,19 +215,25 @@ async def escalate(
     touch(session, conversation)
 
 
-async def take_over(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
-    """The conversation is `staff`'s from this commit on: nothing more of the agent's is sent."""
+async def take_over(
+    session: AsyncSession, conversation_id: int, staff: Staff, *, take_from: int | None = None
+) -> Conversation:
+    """The conversation is `staff`'s from this commit on: nothing more of the agent's is sent.
+
+    Of a colleague's it is only by name: `take_from` is the id of whoever is thought to have it.
+    """
     conversation = await hold(session, conversation_id)
-    await _not_anothers(session, conversation, staff)
-    if conversation.state == "person":
+    if conversation.state == "person" and conversation.assigned_to == staff.id:
         return conversation
+    if take_from is None or conversation.assigned_to != take_from:
+        await _not_anothers(session, conversation, staff)
     await _silence_agent(session, conversation)
     conversation.state, conversation.assigned_to = "person", staff.id
     conversation.resolved_at = conversation.resolved_by = None
     at = await now(session)
     calls = update(Escalation).where(*_open_calls(conversation), col(Escalation.taken_at).is_(None))
     await session.exec(calls.values(taken_at=at, taken_by=staff.id))
-    audit(session, conversation, "staff", "taken_over", staff)
+    audit(session, conversation, "staff", "taken_over", staff, **({"taken_from": take_from} if take_from else {}))
     touch(session, conversation)
     return conversation
 
@@ -254,9 +262,7 @@ async def hand_back(session: AsyncSession, conversation_id: int, staff: Staff) -
         raise NotPossible("The agent already has this conversation, or it is resolved.")
     await give_turn_to_agent(session, conversation)
     audit(session, conversation, "staff", "handed_back", staff)
-    last = select(func.max(Message.seq)).where(
-        Message.conversation_id == conversation.id, Message.author == "person"
-    )
+    last = select(func.max(Message.seq)).where(Message.conversation_id == conversation.id, Message.author == "person")
     since = (await session.exec(last)).one() or 0
     unanswered = update(Message).where(
         col(Message.conversation_id) == conversation.id, col(Message.status) == "person", col(Message.seq) > since

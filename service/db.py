@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from service.wake import Waker
 
 
-class clock(FunctionElement[float]):  # noqa: N801 (it reads as an SQL function)
+class clock(FunctionElement[float]):
     """The database's time in seconds since 1970: the only clock that leases and due work go by."""
 
     type = Double()
@@ -32,7 +32,7 @@ def _(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class Database:
-    """Sessions on one engine. `read()` never blocks a writer; `write()` is one transaction, committed on a clean exit."""
+    """Sessions on one engine. `read()` never blocks a writer; `write()` is one transaction, committed at its end."""
 
     def __init__(self, url: str, waker: Waker | None = None) -> None:
         self.url = url

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -230,7 +231,7 @@ async def _renew(context: Context, claim: Claim) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _still_ours(context: Context, claim: Claim) -> Any:
+async def _still_ours(context: Context, claim: Claim) -> AsyncIterator[tuple[AsyncSession, Conversation] | None]:
     """The transaction that ends a claim: gives (session, conversation), or None if another holds it by now."""
     async with context.db.write() as session:
         conversation = await conversations.lock(session, claim.conversation_id)
@@ -276,8 +277,7 @@ async def _postpone(context: Context, claim: Claim) -> None:
 
 
 def backoff(attempts: int, longest: float = 600.0) -> float:
-    """Seconds before the next try: 1, 2, 4 ... at most `longest`, each between half and all of it (full jitter herds less,
-    but may retry at once)."""
+    """Seconds before the next try: 1, 2, 4 ... at most `longest`, each by chance between half of it and all."""
     return min(2.0 ** (attempts - 1), longest) * random.uniform(0.5, 1.0)
 
 
@@ -328,9 +328,8 @@ async def claim_delivery(context: Context) -> Parcel | None:
                 Delivery.id == delivery_id, col(Delivery.due_at) <= clock(), col(Delivery.lease_until) < clock()
             )
             delivery = (await session.exec(ours)).first() if conversation else None
-            if conversation and delivery:
-                if parcel := await _begin(context, session, conversation, delivery):
-                    return parcel
+            if conversation and delivery and (parcel := await _begin(context, session, conversation, delivery)):
+                return parcel
     return None
 
 
@@ -348,7 +347,9 @@ async def _begin(
         return None
     if unknown and not can_ask:
         if delivery.repeated:
-            reason = "Whether it arrived is unknown, and it was sent twice under the same id. Look at the channel itself."
+            reason = (
+                "Whether it arrived is unknown, and it was sent twice under the same id. Look at the channel itself."
+            )
             await _fail(session, conversation, delivery, reason, state="uncertain")
             return None
         delivery.repeated = True

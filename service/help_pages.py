@@ -18,7 +18,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 TAGS = {"p", "h2", "h3", "h4", "ul", "ol", "li", "strong", "em", "code", "pre", "blockquote", "a", "br", "hr"}
 TAGS |= {"table", "thead", "tbody", "tr", "th", "td"}
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -54,7 +54,9 @@ def mount(app: FastAPI, context: Context) -> None:
         query = (
             select(ArticleVersion)
             .join(Article, col(Article.id) == ArticleVersion.article_id)
-            .where(Article.slug == slug, Article.state == "published", ArticleVersion.number == Article.published_version)
+            .where(
+                Article.slug == slug, Article.state == "published", ArticleVersion.number == Article.published_version
+            )
         )
         async with context.db.read() as session:
             version = (await session.exec(query)).first()

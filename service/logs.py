@@ -20,7 +20,9 @@ def set_up_logs(settings: Settings) -> None:
     last: list[Any] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
         if settings.log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -34,7 +36,16 @@ def set_up_logs(settings: Settings) -> None:
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers, root.level = [handler], getattr(logging, settings.log_level)
-    for noisy in ("httpx", "httpcore", "chromadb", "sentence_transformers", "alembic", "transformers", "uvicorn.error"):
+    for noisy in (
+        "bm25s",
+        "httpx",
+        "httpcore",
+        "chromadb",
+        "sentence_transformers",
+        "alembic",
+        "transformers",
+        "uvicorn.error",
+    ):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

@@ -135,7 +135,7 @@ class Decision(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """What is owed to a customer: ready -> sending -> sent | uncertain | failed | cancelled. Without `due_at`: settled."""
+    """What is owed: ready -> sending -> sent | uncertain | failed | cancelled. Without `due_at` it is settled."""
 
     __table_args__ = (Index("delivery_due", "due_at", "lease_until"),)
 

@@ -22,15 +22,21 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="The address the web server listens on.")
     port: int = Field(8000, description="The port the web server listens on.")
     public_base_url: str = Field(
-        "", description="How customers reach this server, such as https://help.example.com; empty means http://HOST:PORT."
+        "",
+        description="How customers reach this server, such as https://help.example.com; empty means http://HOST:PORT.",
     )
     company_name: str = Field("our team", description="The name customers read, as in 'someone from ... will reply'.")
     allowed_origins: str = Field(
         "*", description="Sites that may embed the chat widget: origins separated by commas, or * for any."
     )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses of reverse proxies whose X-Forwarded-For is believed, or * for any."
+    )
     workers: int = Field(4, ge=1, le=64, description="Conversations that one process works on at the same time.")
     lease_seconds: float = Field(
-        60.0, gt=0, description="How long a worker may hold a conversation without a sign of life before another takes it."
+        60.0,
+        gt=0,
+        description="How long a worker may hold a conversation without a sign of life before another takes it.",
     )
     respond_give_up_seconds: float = Field(
         60.0, gt=0, description="How long a failing answer is tried again before the customer gets a person instead."

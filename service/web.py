@@ -1,4 +1,4 @@
-"""What the outside world reaches: webhooks in, a conversation's live stream, health; errors become status codes here, once."""
+"""What the outside world reaches: webhooks, a conversation's stream, health; errors become status codes here."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, or_, select
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -81,7 +82,7 @@ def mount(app: FastAPI, context: Context) -> None:
         try:
             async with context.db.read() as session:
                 await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
-        except Exception:  # whatever is wrong with the database, this server is not ready
+        except (OSError, SQLAlchemyError):
             return JSONResponse({"ready": False, "reason": "The database does not answer."}, 503)
         if context.stopping.is_set():
             return JSONResponse({"ready": False, "reason": "This server is stopping."}, 503)
@@ -113,7 +114,9 @@ async def to_webhook(request: Request, body: bytes) -> Webhook:
     form = None
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         request._body = body  # the stream is read already; Starlette's own parse is the one a signature is checked on
-        form = [(key, value) for key, value in (await request.form()).multi_items() if not isinstance(value, UploadFile)]
+        form = [
+            (key, value) for key, value in (await request.form()).multi_items() if not isinstance(value, UploadFile)
+        ]
     return Webhook(url=str(request.url), headers=headers, body=body, form=form)
 
 
@@ -136,7 +139,9 @@ async def follow(context: Context, channel: Channel, thread: str, after: int) ->
     with context.db.waker.subscribe(conversation_id) as changed:
         while not context.stopping.is_set():
             async with context.db.read() as session:
-                conversation = (await session.exec(select(Conversation).where(Conversation.id == conversation_id))).one()
+                conversation = (
+                    await session.exec(select(Conversation).where(Conversation.id == conversation_id))
+                ).one()
                 shown = or_(Message.author == "customer", col(Message.status).in_(SHOWN))
                 query = select(Message).where(
                     Message.conversation_id == conversation_id,
@@ -177,6 +182,7 @@ def _state(state: str, busy: bool, name: str) -> dict[str, Any]:
 
 def add_error_answers(app: FastAPI) -> None:
     """Errors to status codes, for every route that does not draw its own page."""
+
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
@@ -189,7 +195,9 @@ def add_error_answers(app: FastAPI) -> None:
         return JSONResponse({"error": sentence}, 422)
 
     @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> JSONResponse:
+    async def failed(request: Request, error: Exception) -> Response:
         log.error("request.failed", path=request.url.path, exc_info=error)
-        return JSONResponse({"error": "Something went wrong on our side. Please try again in a moment."}, 500)
-
+        sentence = "Something went wrong on our side. Please try again in a moment."
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(f"<!doctype html><title>Not now</title><p>{sentence}</p>", 500)
+        return JSONResponse({"error": sentence}, 500)

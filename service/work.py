@@ -81,6 +81,6 @@ async def _until_due(context: Context) -> float:
     async with context.db.read() as session:
         nearest = [
             (await session.exec(query.order_by(order).limit(1))).first()
-            for query, order in ((ready, Conversation.ready_at), (due, Delivery.due_at))
+            for query, order in ((ready, col(Conversation.ready_at)), (due, col(Delivery.due_at)))
         ]
     return max(0.005, min((seconds for seconds in nearest if seconds is not None), default=IDLE_SECONDS))

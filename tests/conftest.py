@@ -237,9 +237,9 @@ def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, headless."""
+    """Debian's Chromium, headless. Not longer than a module: Playwright's loop would be in the way of async tests."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium")

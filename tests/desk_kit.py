@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from sqlmodel import select
 
 import dashboard
 from channels.base import Channel, Window
@@ -112,8 +113,6 @@ class Desk:
 
     async def decide(self, message_seq: int, conversation_id: int, **fields: Any) -> int:
         """A decision, carried by that message."""
-        from sqlmodel import select
-
         async with self.db.write() as session:
             decision = Decision(conversation_id=conversation_id, **fields)
             session.add(decision)

@@ -1,4 +1,4 @@
-"""Doubles with a script and a history: a channel that posts to a local sink, the sink, an agent that says what it is told."""
+"""Doubles with a script and a history: channels, the sink one of them posts to, an agent that says what it is told."""
 
 import asyncio
 import json

@@ -14,7 +14,9 @@ from tests.fakes import NoKnowledge, ScriptedAgent, ScriptedChannel
 ids = itertools.count(1)
 
 
-def make_context(db: Database, *, channel: Any = None, script: Any = None, gate: Any = None, **settings: Any) -> Context:
+def make_context(
+    db: Database, *, channel: Any = None, script: Any = None, gate: Any = None, **settings: Any
+) -> Context:
     values = {"lease_seconds": 1.0, "respond_give_up_seconds": 5.0, "company_name": "Pellworth", **settings}
     return Context(
         settings=Settings(_env_file=None, **values),

@@ -1,4 +1,4 @@
-"""The `firstline` command as an operator types it: clear sentences, and nothing that needs a stack trace to understand."""
+"""The `firstline` command as an operator types it: clear sentences, never a stack trace."""
 
 import os
 import socket
@@ -11,7 +11,9 @@ import pytest
 from service.__main__ import Refusal, free_port
 from tests.conftest import ROOT
 
-ARTICLE = "---\ntitle: Opening hours\ntopic: Contact\nphrases:\n  - when are you open\n---\nWe are open from nine to five.\n"
+ARTICLE = (
+    "---\ntitle: Opening hours\ntopic: Contact\nphrases:\n  - when are you open\n---\nWe are open from nine to five.\n"
+)
 
 
 def firstline(*arguments: str, data: Path, **environ: str) -> subprocess.CompletedProcess[str]:

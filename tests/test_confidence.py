@@ -25,7 +25,7 @@ def test_the_promise_is_kept_on_new_questions() -> None:
         assert threshold.promised
         sent = [right for value, right in labelled(20_000, 1_000 + seed) if value >= threshold.value]
         broken += (len(sent) - sum(sent)) / len(sent) > 0.05
-    assert broken <= 3  # 5 % of 60
+    assert broken <= 6  # 5 % of 60 are 3; more than 6 come by chance once in 40 times
 
 
 def test_the_promise_does_not_cost_all_the_coverage() -> None:

@@ -35,6 +35,24 @@ async def test_a_second_person_cannot_take_over_and_is_told_who_has_it(db) -> No
     assert (await conversation_of(context)).assigned_to == ana.id
 
 
+async def test_a_colleagues_conversation_is_taken_only_by_naming_the_colleague(db) -> None:
+    context = make_context(db)
+    await write(context, "hello")
+    ana, ben = await make_staff(db, "Ana"), await make_staff(db, "Ben")
+    async with db.write() as session:
+        await conversations.take_over(session, 1, ana)
+    with pytest.raises(conversations.NotPossible, match="Ana has"):
+        async with db.write() as session:
+            await conversations.take_over(session, 1, ben, take_from=ben.id)
+    async with db.write() as session:
+        await conversations.take_over(session, 1, ben, take_from=ana.id)
+    assert (await conversation_of(context)).assigned_to == ben.id
+    async with db.write() as session:
+        await conversations.reply(session, 1, ben, "I am Ben.", "key-1")
+    await settle_all(context)
+    assert context.channels["sink"].sent[-1].name == "Ben"
+
+
 async def test_taking_over_cancels_what_the_agent_had_queued(db) -> None:
     context = make_context(db)
     await write(context, "question")

@@ -3,7 +3,9 @@
 from service.agent.evidence import Draft, Quoted, check, describe
 from tests.passages import passage
 
-PASSAGE = passage("birch", "Descale the Birch", "Use **two** sachets. Never use vinegar, not even once.\n\n- Wait 35 minutes.")
+PASSAGE = passage(
+    "birch", "Descale the Birch", "Use **two** sachets. Never use vinegar, not even once.\n\n- Wait 35 minutes."
+)
 
 
 def test_what_the_passage_says_stays() -> None:

@@ -120,7 +120,9 @@ def test_every_package_on_disk_is_in_the_explicit_list() -> None:
     import tomllib
 
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    on_disk = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in sources() if path.name == "__init__.py"}
+    on_disk = {
+        path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in sources() if path.name == "__init__.py"
+    }
     assert listed == on_disk
 
 

@@ -241,6 +241,29 @@ async def test_a_call_for_a_person_tells_its_reason_and_what_was_considered(desk
     assert "Rests on" not in page
 
 
+async def test_nothing_is_said_twice_beside_an_answer(desk: Desk, browser: Browser) -> None:
+    number = await desk.conversation(
+        ("customer", "how long?"), ("agent", "45 days."), ("agent", "A person will reply.")
+    )
+    resting = "Returns from outside the EU, version 3"
+    said = {"verdict": "answer", "reason": f"Confident 0.93, needs 0.80. Rests on {resting}."}
+    await desk.decide(2, number, record=record(), confidence=0.93, threshold=0.8, **said)
+    called = {"verdict": "escalate", "reason": f"Not confident enough: 0.50, needs 0.80. The nearest was {resting}."}
+    await desk.decide(3, number, record=record(draft=None), confidence=0.5, threshold=0.8, **called)
+    page = plain((await browser.get(f"/desk/conversations/{number}")).text)
+    for figure in ("0.93", "0.50"):
+        assert page.count(figure) == 1
+    assert page.count("Returns from outside the EU") == 2
+
+
+async def test_a_threshold_that_cannot_be_reached_is_said_in_words(desk: Desk, browser: Browser) -> None:
+    number = await desk.conversation(("customer", "how long?"), ("agent", "A person will reply."))
+    await desk.decide(2, number, verdict="escalate", reason="Unsure", confidence=0.5, threshold=1.01, record={})
+    page = plain((await browser.get(f"/desk/conversations/{number}")).text)
+    assert "Confidence 0.50, needs more than the labels can show." in page
+    assert "1.01" not in page
+
+
 async def test_a_decision_with_an_empty_record_is_still_readable(desk: Desk, browser: Browser) -> None:
     number = await desk.conversation(("customer", "hi"), ("agent", "Hello!"))
     decision = await desk.decide(2, number, verdict="answer", reason="A greeting", record={})
@@ -487,3 +510,29 @@ async def test_static_files_are_kept_by_browsers_under_an_address_of_their_conte
         assert answer.status_code == 200, address
         assert "immutable" in answer.headers["cache-control"]
         assert re.search(r"\?v=[0-9a-f]{12}$", address)
+
+
+def contrast(one: str, other: str) -> float:
+    """The ratio of WCAG 2.2, 1 to 21, of two #rrggbb colours: https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio"""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    brighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_every_text_can_be_read_on_every_ground_it_stands_on(scheme: int) -> None:
+    tokens = (pages.STATIC / "tokens.css").read_text()
+    found = re.findall(r"--([a-z-]+): light-dark\((#\w{6}), (#\w{6})\)", tokens)
+    colour = {name: both[scheme] for name, *both in found}
+    assert len(colour) >= 13
+    for ground in ("ground", "surface", "raised", "tint"):
+        for ink in ("ink", "quiet", "accent"):
+            assert contrast(colour[ink], colour[ground]) >= 4.5, (ink, ground)
+        assert contrast(colour["edge"], colour[ground]) >= 3 or ground in ("raised", "tint"), "the border of a field"
+    for ink, ground in (("on-accent", "accent"), ("failed", "failed-tint"), ("failed", "tint"), ("ink", "mark")):
+        assert contrast(colour[ink], colour[ground]) >= 4.5, (ink, ground)

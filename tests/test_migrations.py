@@ -8,8 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 from sqlmodel import SQLModel
 
-import knowledge.articles
-import service.models  # noqa: F401 (both register their tables)
+import knowledge.articles  # noqa: F401 (registers its tables)
+import service.models  # noqa: F401 (registers its tables)
 from service import migrations
 from service.db import Database
 from service.settings import Settings

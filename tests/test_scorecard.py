@@ -22,7 +22,11 @@ pytestmark = pytest.mark.anyio
 
 
 def outcome(confidence: float, right: bool, **more: Any) -> Outcome:
-    values: dict[str, Any] = {"answerable": right, "kind": "in-scope" if right else "near", "ranks": (1,) if right else ()}
+    values: dict[str, Any] = {
+        "answerable": right,
+        "kind": "in-scope" if right else "near",
+        "ranks": (1,) if right else (),
+    }
     return Outcome(**(values | {"relevant": 1, "evidence_rank": None, "confidence": confidence, "right": right} | more))
 
 
@@ -129,11 +133,23 @@ def test_evidence_that_runs_over_a_passages_end_is_mostly_held() -> None:
 
 def small_pack(folder: Path) -> Path:
     articles = {
-        "descale": ("Descale the machine", "Descale the machine every 3 months with our descaler. Never use vinegar in the machine."),
-        "returns": ("Return an order", "You can return an order within 30 days of delivery. The label for a return is free in Ireland."),
-        "hours": ("Opening hours", "Our support team works from Monday to Friday, 9:00 to 17:30. On Saturday we work until 14:00."),
+        "descale": (
+            "Descale the machine",
+            "Descale the machine every 3 months with our descaler. Never use vinegar in the machine.",
+        ),
+        "returns": (
+            "Return an order",
+            "You can return an order within 30 days of delivery. The label for a return is free in Ireland.",
+        ),
+        "hours": (
+            "Opening hours",
+            "Our support team works from Monday to Friday, 9:00 to 17:30. On Saturday we work until 14:00.",
+        ),
     }
-    lines = [{"slug": slug, "title": title, "topic": "t", "phrases": [], "body": body} for slug, (title, body) in articles.items()]
+    lines = [
+        {"slug": slug, "title": title, "topic": "t", "phrases": [], "body": body}
+        for slug, (title, body) in articles.items()
+    ]
     (folder / "articles.jsonl").write_text("\n".join(map(json.dumps, lines)))
     asked = [
         ("how often do I descale the machine", "descale", "every 3 months"),

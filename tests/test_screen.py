@@ -160,11 +160,26 @@ def test_small_talk_with_a_question_is_a_question(text: str) -> None:
 
 
 FOREIGN = [
-    ("de", "Ich habe vor zwei Wochen eine Kaffeemaschine bestellt, und sie ist immer noch nicht angekommen. Was soll ich tun?"),
-    ("fr", "Bonjour, j'ai commandé une machine il y a deux semaines et je n'ai toujours rien reçu, que dois-je faire ?"),
-    ("es", "Hola, quiero devolver un molinillo que compré la semana pasada, pero ya no tengo la caja original, ¿qué hago?"),
-    ("it", "Buongiorno, vorrei sapere quanto costa la spedizione in Italia e quanti giorni ci vogliono per la consegna."),
-    ("pl", "Dzień dobry, chciałbym zwrócić młynek kupiony w zeszłym tygodniu, jak mogę to zrobić i czy zwrot jest darmowy?"),
+    (
+        "de",
+        "Ich habe vor zwei Wochen eine Kaffeemaschine bestellt, und sie ist immer noch nicht angekommen. Was soll ich tun?",
+    ),
+    (
+        "fr",
+        "Bonjour, j'ai commandé une machine il y a deux semaines et je n'ai toujours rien reçu, que dois-je faire ?",
+    ),
+    (
+        "es",
+        "Hola, quiero devolver un molinillo que compré la semana pasada, pero ya no tengo la caja original, ¿qué hago?",
+    ),
+    (
+        "it",
+        "Buongiorno, vorrei sapere quanto costa la spedizione in Italia e quanti giorni ci vogliono per la consegna.",
+    ),
+    (
+        "pl",
+        "Dzień dobry, chciałbym zwrócić młynek kupiony w zeszłym tygodniu, jak mogę to zrobić i czy zwrot jest darmowy?",
+    ),
     ("uk", "Доброго дня, я замовив кавомашину два тижні тому, і вона досі не прийшла. Що мені робити далі?"),
     ("ar", "مرحبا، طلبت آلة قهوة قبل أسبوعين ولم تصل حتى الآن، ماذا يجب أن أفعل؟"),
     ("zh", "你好，我两周前订购了一台咖啡机，到现在还没有收到，我该怎么办？"),
@@ -278,14 +293,16 @@ def test_two_questions_are_taken_apart_and_one_is_not() -> None:
 
 
 def test_a_rambling_message_is_searched_by_what_it_asks() -> None:
-    mail = "I have been a customer for years. " * 20 + "I bought it from the Outlet. Can I still return it? Best, Ann"
+    mail = "I have been a customer for years. " * 60 + "I bought it from the Outlet. Can I still return it? Best, Ann"
     text = gist(mail)
     assert "Can I still return it?" in text
     assert "from the Outlet" in text
     assert len(text.split()) < 40
 
 
-@pytest.mark.parametrize("text", ["a" * 100_000, "why? " * 20_000, "i want a " * 12_000, "(" * 100_000, "é\u0000" * 500])
+@pytest.mark.parametrize(
+    "text", ["a" * 100_000, "why? " * 20_000, "i want a " * 12_000, "(" * 100_000, "é\u0000" * 500]
+)
 def test_no_input_is_too_strange_or_too_long_to_screen(text: str) -> None:
     assert screen(text).kind
 

@@ -134,7 +134,7 @@ def test_a_session_tells_that_an_ai_answers_and_that_a_person_can_be_reached(cli
     session = answer.json()
     assert webchat.thread(bearer(session["token"]))
     assert "AI assistant of Pellworth" in session["opening"]
-    assert "person" in session["opening"]
+    assert "talk to a person at any time" in session["opening"]
     assert session["limit"] == MAX_TEXT
     assert answer.headers["cache-control"] == "no-store"
 

@@ -11,6 +11,7 @@ from service.agent import words
 from service.agent.answer import draft as draft_answer
 from service.agent.confidence import Confidence, facts_of, together
 from service.agent.evidence import Draft, check, describe
+from service.agent.parts import in_light_of
 from service.agent.policy import MOST_QUESTIONS, Answer, Clarify, Escalate, Part, Verdict, decide
 from service.agent.screen import Screened, gist, questions, screen
 from service.agent.secrets import redact
@@ -18,7 +19,18 @@ from service.agent.secrets import redact
 if TYPE_CHECKING:
     from knowledge import Knowledge
 
-__all__ = ["Agent", "Answer", "Asked", "Clarify", "Confidence", "Escalate", "Examined", "Response", "Searched", "failed"]
+__all__ = [
+    "Agent",
+    "Answer",
+    "Asked",
+    "Clarify",
+    "Confidence",
+    "Escalate",
+    "Examined",
+    "Response",
+    "Searched",
+    "failed",
+]
 
 #: What the record keeps of a passage's text that a long article would otherwise fill it with.
 MOST_PASSAGES = 10
@@ -108,12 +120,9 @@ class Agent:
         whole = await self._search(text, asked.history, screened, seconds)
         if len(several) == 1:
             return Examined(screened, (whole,), seconds)
-        parts: list[Searched] = []
-        history = list(asked.history)
-        for question in several:
-            parts.append(await self._search(question, history, screened, seconds))
-            # The next may lean on this one: "and how much is it?"
-            history.append(("customer", question))
+        # Each may lean on the other: "and how much is it?"
+        history = (*asked.history, ("customer", text))
+        parts = [await self._search(question, history, screened, seconds, whole.found) for question in several]
         # Several sentences often ask one thing; then it is answered as one.
         different = {_said(part): part for part in reversed(parts)}
         several_parts = tuple(part for part in parts if different.get(_said(part)) is part)
@@ -126,10 +135,16 @@ class Agent:
         return Examined(screened, (await self._search(screened.text, asked.history, screened, seconds),), seconds)
 
     async def _search(
-        self, question: str, history: Sequence[tuple[str, str]], screened: Screened, seconds: dict[str, float]
+        self,
+        question: str,
+        history: Sequence[tuple[str, str]],
+        screened: Screened,
+        seconds: dict[str, float],
+        whole: Found | None = None,
     ) -> Searched:
         began = time.perf_counter()
         found = await self.knowledge.search(question, history)
+        found = in_light_of(whole, found) if whole else found
         searched = time.perf_counter()
         proposed = draft_answer(question, found)
         drafted = time.perf_counter()
@@ -149,9 +164,7 @@ class Agent:
     def conclude(self, asked: Asked, examined: Examined) -> Response:
         """The decision on what was examined, and its record."""
         began = time.perf_counter()
-        parts = tuple(
-            Part(each.question, each.draft, each.found.passages, self.sure(each)) for each in examined.parts
-        )
+        parts = tuple(Part(each.question, each.draft, each.found.passages, self.sure(each)) for each in examined.parts)
         said = [text for author, text in asked.history if author == "agent"]
         verdict = decide(examined.screened, parts, self.threshold, company=self.company, said=said)
         confidence = together([part.confidence for part in parts]) if parts else None

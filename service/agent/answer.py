@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from knowledge.passage import Found, Passage
+from knowledge.passage import Found
 from service.agent.evidence import Draft, Quoted
 from service.agent.layout import Laid, dangles, lay_out
 from service.agent.siblings import Siblings
@@ -13,15 +13,26 @@ from service.agent.terms import content, count, words
 
 MAX_SENTENCES = 3
 MAX_WORDS = 60
-#: Passages that sentences are taken from; further down nothing was ever right.
-PASSAGES = 6
-
-#: What a sentence's score is made of. `cosine`: of the sentence; `coverage`: the share of the question's words, weighed by
-#: rarity, that sentence, heading and title hold; `passage`: the passage's share of the best score; `cue`: the kind of fact
-#: that is asked for; `conflict`: it is about a sibling of what is asked about; `extra`: it is about a special case.
-WEIGHTS = {"cosine": 1.0, "coverage": 0.35, "passage": 0.6, "cue": 0.08, "conflict": -0.25, "extra": -0.05}
-#: How much worse than the best sentence one may be and still be said beside it.
-NEAR_NEXT, NEAR_FAR = 0.22, 0.10
+#: What a sentence's score is made of, in log-odds: a conditional logit over the sentences of a search, fitted on the sample's
+#: calibrate questions. `cosine`: of the sentence; `passage`, `article`: their share of the best score; `dense`, `phrase`: as
+#: in knowledge.passage; `own`, `around`: the share of the question's words, by rarity, that the sentence holds, and that it
+#: holds with heading and title; `cue`: it states the kind of fact that is asked for, or not; `refers`: it only points to
+#: another article; `asks`: it is a question; `conflict`: it is about a sibling of what is asked about.
+WEIGHTS = {
+    "cosine": 6.0,
+    "passage": 4.0,
+    "article": 3.0,
+    "dense": 2.0,
+    "phrase": 2.5,
+    "own": 1.2,
+    "around": 2.0,
+    "cue": 0.5,
+    "refers": -1.1,
+    "asks": -1.5,
+    "conflict": -0.5,
+}
+#: How much worse than the best sentence one may be, in log-odds, and still be said: next to it, or further off.
+NEAR_NEXT, NEAR_FAR = 1.8, 1.0
 
 #: The facts of a draft, beside those of the search, that confidence is made of.
 DRAFT_FACTS = (
@@ -31,6 +42,8 @@ DRAFT_FACTS = (
     "draft_cue",
     "draft_unmet",
     "draft_margin",
+    "draft_share",
+    "draft_article_share",
     "draft_agrees",
     "draft_conflict",
     "draft_extra",
@@ -43,9 +56,14 @@ _MONEY = r"[€£$]|\b(?:eur|gbp|usd|euros?|pounds?|dollars?|free|per ?cent|%|co
 _PLACE = r">|\b(?:in|at|under|on|from|to) (?:the |your |our )?[A-Z]|\b(?:page|menu|account|address|e-?mail|settings|base|link)\b"
 #: Questions of a kind, and what a sentence that answers one holds.
 _CUES = (
-    (re.compile(r"\bhow (?:much|expensive)\b|\b(?:cost|price|fees?|charges?|charged)\b", re.I), re.compile(_MONEY, re.I)),
     (
-        re.compile(r"\bhow (?:long|soon|often|fast|quick|late)\b|\bwhen\b|\b(?:deadline|what time|opening hours)\b", re.I),
+        re.compile(r"\bhow (?:much|expensive)\b|\b(?:cost|price|fees?|charges?|charged)\b", re.I),
+        re.compile(_MONEY, re.I),
+    ),
+    (
+        re.compile(
+            r"\bhow (?:long|soon|often|fast|quick|late)\b|\bwhen\b|\b(?:deadline|what time|opening hours)\b", re.I
+        ),
         re.compile(_TIME, re.I),
     ),
     (re.compile(r"\bhow many\b|\bwhat (?:is the )?(?:limit|maximum|minimum)\b", re.I), re.compile(_NUMBER, re.I)),
@@ -56,7 +74,14 @@ _CUES = (
     ),
 )
 _HOW_TO = re.compile(r"\bhow (?:do|can|to|should|would|does) |\bhow to\b|\bsteps?\b|\bshow me how\b|\bguide\b", re.I)
-_QUALIFIES = re.compile(r"^(?:except|unless|only|but|however|not|if|exceptions?|this does not|it does not|please note)\b", re.I)
+_QUALIFIES = re.compile(
+    r"^(?:except|unless|only|but|however|not|if|exceptions?|this does not|it does not|please note)\b", re.I
+)
+
+
+_REFERS = re.compile(
+    r"\b[Ss]ee (?:the |our |also )?[\"“]|[\"”] (?:shows?|gives?|explains?|lists?|tells?|describes?)\b|\b(?:follow|read) [\"“]"
+)
 
 
 @dataclass(frozen=True)
@@ -67,28 +92,25 @@ class _Candidate:
     place: int  # among the passage's sentences
     text: str
     score: float
-    cosine: float
-    coverage: float
-    cue: float
-    conflict: float
-    extra: float
+    parts: dict[str, float]
+    extra: float  # its article is about a special case that the question does not name
 
 
 def draft(question: str, found: Found) -> Draft | None:
     """What to say to `question`; None where nothing found can be quoted within the limits."""
-    passages = found.passages[:PASSAGES]
+    passages = found.passages
     laid = [lay_out(passage) for passage in passages]
-    candidates = _candidates(question, found, passages, laid)
+    candidates = _candidates(question, found, laid)
     for best in sorted(candidates, key=lambda each: -each.score):
+        layout = laid[best.passage]
         near = [each for each in candidates if each.passage == best.passage]
-        said = _said(question, best, near, laid[best.passage])
+        said = _said(question, best, near, layout)
         if said:
             steps, more = said
-            quoted = tuple(
-                Quoted(laid[best.passage].sentences[place], best.passage, item, laid[best.passage].lines[place])
-                for place, item in steps
-            )
-            return Draft("extractive", quoted, _facts(question, best, candidates, passages, found), more)
+            quoted = [Quoted(layout.sentences[place], best.passage, item, layout.lines[place]) for place, item in steps]
+            if not any(item for _, item in steps):
+                quoted = _joined(quoted, best, candidates, found, laid)
+            return Draft("extractive", tuple(quoted), _facts(question, best, candidates, found), more)
     return None
 
 
@@ -98,48 +120,40 @@ def asked_words(question: str, found: Found) -> list[str]:
     return own if len(own) >= 2 else list(dict.fromkeys(own + content(found.question)))
 
 
-def _candidates(
-    question: str, found: Found, passages: Sequence[Passage], laid: Sequence[Laid]
-) -> list[_Candidate]:
+def _candidates(question: str, found: Found, laid: Sequence[Laid]) -> list[_Candidate]:
     asked = asked_words(question, found)
     stems = [[set(content(text)) for text in each.sentences] for each in laid]
     rarity = _rarity(asked, [each for passage in stems for each in passage])
     siblings = Siblings(asked, found.passages)
-    top = max((passage.score for passage in passages), default=0.0)
+    articles = dict(found.articles)
+    top_passage = max((passage.score for passage in found.passages), default=0.0)
+    top_article = max(articles.values(), default=0.0)
     candidates: list[_Candidate] = []
-    for number, (passage, layout) in enumerate(zip(passages, laid, strict=True)):
-        cosines = [sentence.cosine for sentence in passage.sentences]
-        share = passage.score / top if top > 0 else 0.0
-        about = set(content(passage.title))
+    for number, (passage, layout) in enumerate(zip(found.passages, laid, strict=True)):
+        title = set(content(passage.title))
         for place, text in enumerate(layout.sentences):
-            own = stems[number][place]
-            around = own | about | set(content(layout.headings[place]))
-            conflict, extra = siblings.judge(passage, own | set(content(layout.headings[place])))
+            own, heading = stems[number][place], set(content(layout.headings[place]))
+            conflict, extra = siblings.judge(passage, own | heading)
             parts = {
-                "cosine": cosines[place],
-                "coverage": 0.7 * _coverage(rarity, around) + 0.3 * _coverage(rarity, own),
-                "passage": share,
+                "cosine": passage.sentences[place].cosine,
+                "passage": _share(passage.score, top_passage),
+                "article": _share(articles.get(passage.slug, 0.0), top_article),
+                "dense": passage.dense,
+                "phrase": passage.phrase,
+                "own": _coverage(rarity, own),
+                "around": _coverage(rarity, own | title | heading),
                 "cue": cue(question, text),
+                "refers": float(bool(_REFERS.search(text))),
+                "asks": float(text.endswith("?")),
                 "conflict": conflict,
-                "extra": extra,
             }
             score = sum(WEIGHTS[name] * value for name, value in parts.items())
-            if text.endswith("?"):
-                score -= 0.3  # articles ask questions only to answer them in the next sentence
-            candidates.append(
-                _Candidate(
-                    number,
-                    place,
-                    text,
-                    score,
-                    parts["cosine"],
-                    parts["coverage"],
-                    parts["cue"],
-                    conflict,
-                    extra,
-                )
-            )
+            candidates.append(_Candidate(number, place, text, score, parts, extra))
     return candidates
+
+
+def _share(score: float, top: float) -> float:
+    return score / top if top > 0 else 0.0
 
 
 def _rarity(asked: Sequence[str], sentences: Sequence[set[str]]) -> dict[str, float]:
@@ -194,15 +208,37 @@ def _extended(places: list[int], best: _Candidate, near: Sequence[_Candidate], l
         if laid.headings[following] == laid.headings[best.place] and _fits(laid, [*places, following]):
             places = [*places, following]
     for each in sorted(near, key=lambda each: -each.score):
-        adjacent = each.place in (places[0] - 1, places[-1] + 1) and laid.headings[each.place] == laid.headings[best.place]
+        adjacent = (
+            each.place in (places[0] - 1, places[-1] + 1) and laid.headings[each.place] == laid.headings[best.place]
+        )
         close = NEAR_NEXT if adjacent else NEAR_FAR
         alone = each.place - 1 in places or not dangles(each.text)
         more = sorted({*places, each.place})
         if each.score < best.score - close or not alone or laid.introduces(each.place) or each.text.endswith("?"):
             continue
-        if each.conflict <= best.conflict and _fits(laid, more):
+        if each.parts["conflict"] <= best.parts["conflict"] and _fits(laid, more):
             places = more
     return places
+
+
+def _joined(
+    quoted: list[Quoted], best: _Candidate, candidates: Sequence[_Candidate], found: Found, laid: Sequence[Laid]
+) -> list[Quoted]:
+    """With what other passages of the same article say nearly as well, in the article's order."""
+    slug = found.passages[best.passage].slug
+    for each in sorted(candidates, key=lambda each: -each.score):
+        layout = laid[each.passage]
+        if each.score < best.score - NEAR_FAR:
+            break
+        if each.passage == best.passage or found.passages[each.passage].slug != slug:
+            continue
+        unfit = dangles(each.text) or layout.introduces(each.place) or each.parts["asks"] or each.parts["refers"]
+        length = sum(count(one.text) for one in quoted) + count(each.text)
+        if unfit or len(quoted) == MAX_SENTENCES or length > MAX_WORDS or each.text in [one.text for one in quoted]:
+            continue
+        quoted.append(Quoted(each.text, each.passage, 0, layout.lines[each.place]))
+    # Chunks are numbered as they stand in the article; what was quoted together stays together.
+    return sorted(quoted, key=lambda one: found.passages[one.passage].chunk_id)
 
 
 def _fits(laid: Laid, places: Sequence[int]) -> bool:
@@ -219,24 +255,26 @@ def _fitting(laid: Laid, run: Sequence[int]) -> list[int]:
     return steps
 
 
-def _facts(
-    question: str, best: _Candidate, candidates: Sequence[_Candidate], passages: Sequence[Passage], found: Found
-) -> dict[str, float]:
-    slug = passages[best.passage].slug
-    others = [each.score for each in candidates if passages[each.passage].slug != slug]
+def _facts(question: str, best: _Candidate, candidates: Sequence[_Candidate], found: Found) -> dict[str, float]:
+    passage = found.passages[best.passage]
+    odds = [math.exp(min(0.0, each.score - best.score)) for each in candidates]
+    same = [found.passages[each.passage].slug == passage.slug for each in candidates]
+    others = [each.score for each, own in zip(candidates, same, strict=True) if not own]
     asked = asked_words(question, found)
     # What the question names and nothing near the answer mentions: the commonest sign that it asks for something else.
-    around = set(content(f"{passages[best.passage].title} {passages[best.passage].heading} {passages[best.passage].text}"))
+    around = set(content(f"{passage.title} {passage.heading} {passage.text}"))
     missing = [stem for stem in asked if stem not in around]
     values = (
-        best.cosine,
-        best.coverage,
+        best.parts["cosine"],
+        best.parts["around"],
         len(missing) / len(asked) if asked else 0.0,
-        max(best.cue, 0.0),
-        max(-best.cue, 0.0),
-        best.score - max(others) if others else 0.5,
-        float(bool(found.articles) and found.articles[0][0] == slug),
-        best.conflict,
+        max(best.parts["cue"], 0.0),
+        max(-best.parts["cue"], 0.0),
+        min(best.score - max(others), 5.0) if others else 5.0,
+        1 / sum(odds),
+        sum(each for each, own in zip(odds, same, strict=True) if own) / sum(odds),
+        float(bool(found.articles) and found.articles[0][0] == passage.slug),
+        best.parts["conflict"],
         best.extra,
     )
     return dict(zip(DRAFT_FACTS, map(float, values), strict=True))
@@ -261,7 +299,11 @@ def render(drafts: Sequence[Draft]) -> str:
             else:
                 lines.append(_ended(quoted.text))
         if each.more_steps and lines:
-            lines.append(f"The article has the other {each.more_steps} steps." if each.more_steps > 1 else "The article has the last step.")
+            lines.append(
+                f"The article has the other {each.more_steps} steps."
+                if each.more_steps > 1
+                else "The article has the last step."
+            )
         if lines:
             paragraphs.append("\n".join(lines))
     return "\n\n".join(paragraphs)

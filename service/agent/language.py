@@ -9,9 +9,7 @@ SERVED = "en"
 
 #: Latin-script languages that customers are expected to write. The identifier's full list holds English creoles and
 #: tongues that short English questions are mistaken for.
-_CANDIDATES = (
-    "en de fr es it pt nl pl cs sk sl hr hu ro sv da no fi et lv lt tr ca id ms vi ga is sq".split()
-)
+_CANDIDATES = "en de fr es it pt nl pl cs sk sl hr hu ro sv da no fi et lv lt tr ca id ms vi ga is sq".split()
 #: Words that are common in English and rare in the candidates: with enough of them a text is English, whatever its names.
 _ENGLISH = frozenset(
     "the my how what i i'm i've you your can does this that are where when why which who not if from get want need "

@@ -14,7 +14,9 @@ _DANGLING = re.compile(
     re.IGNORECASE,
 )
 # "It is free to ..." and "There is" begin sentences that lean on nothing; "That is" does.
-_FREE = re.compile(r"^(?:it (?:is|'s) (?:possible|free|important|not possible|best)\b|both \w+ and\b|either \w+ or\b)", re.I)
+_FREE = re.compile(
+    r"^(?:it (?:is|'s) (?:possible|free|important|not possible|best)\b|both \w+ and\b|either \w+ or\b)", re.I
+)
 _IMPERATIVE = frozenset(
     "add agree allow ask attach boil bring brush call check choose clean clear click close complete confirm connect "
     "contact copy create cut delete describe detach dissolve download drop dry email empty enter fill find fit follow "
@@ -53,7 +55,9 @@ class Laid:
         first, last = place, place
         while first > 0 and self._step(first - 1) and self.headings[first - 1] == self.headings[place]:
             first -= 1
-        while last + 1 < len(self.sentences) and self._step(last + 1) and self.headings[last + 1] == self.headings[place]:
+        while (
+            last + 1 < len(self.sentences) and self._step(last + 1) and self.headings[last + 1] == self.headings[place]
+        ):
             last += 1
         return list(range(first, last + 1)) if last > first else []
 

@@ -111,11 +111,15 @@ def _before_search(screened: Screened, company: str, said: Sequence[str]) -> Ver
         return Escalate(words.person_called(company), "The customer asks for a person.")
     if kind == "language":
         name = _LANGUAGES.get(screened.language, f"another language ({screened.language})")
-        return Escalate(words.other_language(screened.language, company), f"Written in {name}; only English is answered.")
+        return Escalate(
+            words.other_language(screened.language, company), f"Written in {name}; only English is answered."
+        )
     if kind == "unhelped":
         return Escalate(words.not_helped(company), "The customer says that the answer before did not help.")
     if kind == "serious":
-        return Escalate(words.serious(company), "It speaks of harm, of the law or of a complaint: a person must answer.")
+        return Escalate(
+            words.serious(company), "It speaks of harm, of the law or of a complaint: a person must answer."
+        )
     return Escalate(words.too_long(company), "The message is too long to be one question.")
 
 

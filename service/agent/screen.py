@@ -34,14 +34,19 @@ _OWN_CASE = re.compile(
     r"\b(?:my (?:order|parcel|refund|invoice|account|payment|delivery|subscription|application|case)|order (?:number|no\.?|#)|#\s?\d{3,}|\b[A-Z]{2,4}-?\d{4,}\b)",
     re.IGNORECASE,
 )
-_REFERENCE = re.compile(r"(?:#\s?|\b(?:order|ref(?:erence)?|invoice|ticket|case)(?: (?:number|no\.?|id))?:? ?#?)\d{3,}|\b[A-Z]{2,4}-?\d{4,}\b|\b\d{6,}\b")
+_REFERENCE = re.compile(
+    r"(?:#\s?|\b(?:order|ref(?:erence)?|invoice|ticket|case)(?: (?:number|no\.?|id))?:? ?#?)\d{3,}|\b[A-Z]{2,4}-?\d{4,}\b|\b\d{6,}\b"
+)
 _ACT = re.compile(
     r"\b(?:(?:can|could|would|will) you (?:please )?(?:\w+ )?|please |pls |kindly |i (?:want|need|would like|'d like) you to |you (?:need|have) to )"
     r"(?:cancel|change|update|refund|resend|send|check|look|fix|add|remove|delete|reset|unlock|reopen|merge|move|apply|credit|correct|confirm|"
     r"extend|stop|issue|arrange|track|find|tell the|ask the|make an exception|waive|reverse)\b",
     re.IGNORECASE,
 )
-_WHY = re.compile(r"\bwhy (?:was|were|have|has|did|is|are|am|hasn't|haven't|isn't|wasn't|didn't) (?:i|my|you|it|they|this|the)\b", re.IGNORECASE)
+_WHY = re.compile(
+    r"\bwhy (?:was|were|have|has|did|is|are|am|hasn't|haven't|isn't|wasn't|didn't) (?:i|my|you|it|they|this|the)\b",
+    re.IGNORECASE,
+)
 
 #: What is asked of one's own case rather than of the rules: facts of the message that confidence is made of.
 MESSAGE_FACTS = ("asked_own_case", "asked_reference", "asked_act", "asked_why", "asked_follow_up", "asked_words")
@@ -69,9 +74,7 @@ def screen(
     return Screened(kind, text, secrets, language, _facts(text, history))
 
 
-def _kind(
-    text: str, history: Sequence[tuple[str, str]], wants_person: bool, resumed: bool
-) -> tuple[str, str]:
+def _kind(text: str, history: Sequence[tuple[str, str]], wants_person: bool, resumed: bool) -> tuple[str, str]:
     # Patterns see no more than anybody would read for one wish: a long text costs no more than a short one.
     head = text[:MOST_CHARACTERS]
     if wants_person or asks_for_person(head):
@@ -119,7 +122,7 @@ _JOINED = re.compile(
 )
 _TOO_SHORT = 3  # words: "Right?" is no question of its own
 #: Longer than this a message is searched by the sentences that ask, and the one before each.
-READ_WHOLE_WORDS = 90
+READ_WHOLE_WORDS = 300
 
 
 def questions(text: str) -> tuple[str, ...]:
@@ -139,4 +142,4 @@ def gist(text: str) -> str:
     if not asking:
         return " ".join(text.split()[:READ_WHOLE_WORDS])
     keep = sorted({place for at in asking for place in (at - 1, at) if place >= 0})
-    return " ".join(" ".join(sentences[place] for place in keep).split()[: 2 * READ_WHOLE_WORDS])
+    return " ".join(" ".join(sentences[place] for place in keep).split()[:READ_WHOLE_WORDS])

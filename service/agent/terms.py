@@ -34,7 +34,15 @@ def stem(word: str) -> str:
     word = word.removesuffix("'s").replace("'", "")
     if len(word) <= 3 or any(character.isdigit() for character in word):
         return word
-    for ending, instead in (("ies", "y"), ("sses", "ss"), ("ing", ""), ("ied", "y"), ("ed", ""), ("es", "e"), ("s", "")):
+    for ending, instead in (
+        ("ies", "y"),
+        ("sses", "ss"),
+        ("ing", ""),
+        ("ied", "y"),
+        ("ed", ""),
+        ("es", "e"),
+        ("s", ""),
+    ):
         if word.endswith(ending) and not word.endswith(("ss", "us", "is")) and len(word) - len(ending) >= 3:
             word = word[: -len(ending)] + instead
             break

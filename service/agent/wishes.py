@@ -4,9 +4,30 @@ import re
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[?!.,;:\n]")
 #: Words that calls for a person are made of: their misspellings are mended before the patterns are tried.
-_MENDED = ("human", "person", "people", "agent", "representative", "operator", "somebody", "someone", "speak", "support")
-_SLIPS = {"tlak": "talk", "takl": "talk", "talkk": "talk", "humam": "human", "hooman": "human", "custmer": "customer", "sombody": "somebody"}
-_NOT_MENDED = frozenset("humane personal persona steak agents urgent agency parson prison poison spear speaks persons".split())
+_MENDED = (
+    "human",
+    "person",
+    "people",
+    "agent",
+    "representative",
+    "operator",
+    "somebody",
+    "someone",
+    "speak",
+    "support",
+)
+_SLIPS = {
+    "tlak": "talk",
+    "takl": "talk",
+    "talkk": "talk",
+    "humam": "human",
+    "hooman": "human",
+    "custmer": "customer",
+    "sombody": "somebody",
+}
+_NOT_MENDED = frozenset(
+    "humane personal persona steak agents urgent agency parson prison poison spear speaks persons".split()
+)
 
 _NOT_PEOPLE = re.compile(
     r"\b(?:(?:cleaning|descaling|travel|estate|letting|delivery|real estate|insurance|shipping|user) agents?"
@@ -114,7 +135,9 @@ _BOT = re.compile(
     r"answering|real|live|actual|human|humans|person|people|bot|robot|chatbot|chat|ai|machine|computer|automated|automatic|assistant|program|"
     r"chatgpt|artificial|intelligence|or|not|me|now|reading|this|you|system|thing|being|agent|someone|somebody))*"
 )
-_BOT_WORD = re.compile(r"\b(?:bot|robot|chatbot|ai|machine|computer|automated|automatic|human|real|person|chatgpt|who|what|program|artificial)\b")
+_BOT_WORD = re.compile(
+    r"\b(?:bot|robot|chatbot|ai|machine|computer|automated|automatic|human|real|person|chatgpt|who|what|program|artificial)\b"
+)
 
 _HELLO = (
     r"hi|hii+|hello|helo|hey|heya?|hiya|howdy|yo|hallo|hola|bonjour|ciao|good (?:morning|afternoon|evening|day)|morning|"
@@ -158,7 +181,9 @@ _NEVER_MIND = re.compile(
     r"don't need (?:a |any ?)?(?:person|human|help|one|it|agent|anyone|anymore|any more)(?: any ?more)?|"
     r"(?:i'll|i will|let me) (?:just )?(?:ask|try) (?:you|the bot|the assistant|it myself) instead|changed my mind)\b"
 )
-_NOT_SETTLED = re.compile(r"\b(?:not|isn't|wasn't|never been|hasn't|haven't|still|unless|until|when|want it|needs? to be|be|get)\b(?: \w+){0,2} (?:sorted|solved|resolved|fixed)\b")
+_NOT_SETTLED = re.compile(
+    r"\b(?:not|isn't|wasn't|never been|hasn't|haven't|still|unless|until|when|want it|needs? to be|be|get)\b(?: \w+){0,2} (?:sorted|solved|resolved|fixed)\b"
+)
 
 
 def asks_for_person(text: str) -> bool:

@@ -97,9 +97,14 @@ async def measure(pack: Pack, agent: Agent, show: Progress) -> list[Measured]:
     return measured
 
 
+def taught(measured: Sequence[Measured]) -> list[Measured]:
+    """The questions that confidence is fitted on: of calibrate, and asking one thing."""
+    return [each for each in measured if each.question.split == "calibrate" and len(each.examined.parts) == 1]
+
+
 def score(pack: Pack, measured: Sequence[Measured], wrong_rate: float) -> dict[str, Any]:
     """Fit on `calibrate` where it has labels enough, choose the threshold there, and score each split."""
-    teaching = [each for each in measured if each.question.split == "calibrate" and len(each.examined.parts) == 1]
+    teaching = taught(measured)
     right = [each.judged.right for each in teaching]
     own: dict[str, float] = {}
     if enough(right):

@@ -81,26 +81,20 @@ def sign_in(page: Page, email: str, password: str, path: str = "/desk") -> Page:
     return page
 
 
-def row(page: Page, text: str) -> Locator:
-    """The newest row whose last words hold `text`."""
-    return page.locator(".row", has_text=text).first
+def waiting(page: Page) -> Locator:
+    """The rows of those who wait, the newest call last."""
+    return page.locator("section", has=page.get_by_role("heading", name="Waiting for a person")).locator(".row")
 
 
 def open_waiting(page: Page, visitor: Visitor, words: str) -> str:
     """Let the visitor call for a person in words of their own, and open what came of it; its path."""
+    before = waiting(page).count()
     visitor.write(words)
     visitor.write(person=True)
-    # The newest call is the last of those that wait.
-    waiting = page.locator("section", has=page.get_by_role("heading", name="Waiting for a person")).locator(".row")
-    for _ in range(50):
-        if waiting.count():
-            waiting.last.click()
-            try:
-                expect(page.locator(".by-customer", has_text=words)).to_be_visible(timeout=2_000)
-            except AssertionError:
-                continue
-            return page.evaluate("location.pathname")
-    raise AssertionError("the call never came to the queue")
+    expect(waiting(page)).to_have_count(before + 1, timeout=ANSWER_MS)
+    waiting(page).last.click()
+    expect(page.locator(".by-customer").first).to_contain_text(words)
+    return page.evaluate("location.pathname")
 
 
 def compose(page: Page) -> Locator:
@@ -148,9 +142,8 @@ def test_an_escalation_and_a_persons_reply_arrive_live_on_both_sides(desk: Page,
     customer.get_by_role("textbox", name="Your message").fill(NOT_COVERED)
     customer.keyboard.press("Enter")
     expect(desk).to_have_title(f"({before + 1}) Queue - Firstline", timeout=ANSWER_MS)
-    waiting = desk.locator("section", has=desk.get_by_role("heading", name="Waiting for a person")).locator(".row")
-    expect(waiting).to_have_count(before + 1)
-    waiting.last.click()
+    expect(waiting(desk)).to_have_count(before + 1)
+    waiting(desk).last.click()
     expect(desk.locator(".by-customer")).to_contain_text("grandmother")
     expect(desk.locator(".why").last).to_contain_text("Called for a person.")
     desk.get_by_role("button", name="Take over").click()
@@ -183,8 +176,8 @@ def test_a_call_sounds_for_who_wants_it_and_for_nobody_else(
     tried = desk.evaluate("window.tones")
     assert tried > 0, "one hears at once what it will sound like"
     visitor.write(person=True)
-    desk.wait_for_function(f"window.tones > {tried}", timeout=ANSWER_MS)
-    expect(desk.locator("#announce")).to_contain_text("A person is called for: Visitor")
+    expect(desk.locator("#announce")).to_contain_text("A person is called for: Visitor", timeout=ANSWER_MS)
+    assert desk.evaluate("window.tones") > tried
     expect(silent.locator("#announce")).to_contain_text("A person is called for: Visitor")
     assert silent.evaluate("window.tones") == 0
     desk.reload()
@@ -327,7 +320,7 @@ def test_on_a_phone_queue_and_conversation_are_pages_of_their_own(
     assert page.evaluate(
         "[...document.querySelectorAll('*')].every((each) => each.getBoundingClientRect().right <= 391)"
     )
-    page.get_by_role("link", name="Queue").click()
+    page.get_by_role("link", name="Queue", exact=True).click()
     expect(page.get_by_role("navigation", name="Queue")).to_be_visible()
     expect(page.locator(".row").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 390
