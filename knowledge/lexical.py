@@ -13,7 +13,11 @@ K1 = 1.5
 B = 0.75
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_PLAIN = re.compile("i|me|my|we|our|us|you|your|he|she|its|am|do|does|did|have|has|had|been|i'm|i've|i'd|i'll")
+# Words of asking and of politeness: nearly every question has them, and articles answer without them.
+_PLAIN = re.compile(
+    "i|me|my|we|our|us|you|your|he|she|its|am|do|does|did|have|has|had|been|i'm|i've|i'd|i'll|how|what|when|where|why|who|"
+    "which|can|could|would|should|will|may|please|hi|hello|hey|dear|thanks|thank|there|just|so|about|any|some|from"
+)
 
 
 def terms(text: str) -> list[str]:

@@ -7,9 +7,11 @@ import pytest
 
 from knowledge.passage import Found
 from service.agent import Agent, Answer, Asked, Clarify, Escalate, failed
-from service.agent.answer import DRAFT_FACTS, MAX_SENTENCES, MAX_WORDS, cue, draft, render
+from service.agent.answer import DRAFT_FACTS, MAX_SENTENCES, MAX_WORDS, draft
 from service.agent.confidence import Confidence
+from service.agent.cues import cue
 from service.agent.layout import dangles, lay_out
+from service.agent.wording import render
 from tests.passages import found, passage
 
 pytestmark = pytest.mark.anyio

@@ -345,6 +345,17 @@ async def test_pressing_send_twice_is_one_message(desk: Desk, browser: Browser) 
     assert len(await replies(desk, number)) == 2, "the same words with another key are another message"
 
 
+async def test_a_colleagues_conversation_is_taken_by_name(desk: Desk, browser: Browser, sam: Staff) -> None:
+    ana = await desk.make_staff("Ana")
+    number = await desk.conversation(("customer", "hello"), state="person", assigned_to=ana.id)
+    path = f"/desk/conversations/{number}"
+    assert "Take over from Ana" in plain((await browser.get(path)).text)
+    await browser.post(f"{path}/take-over", take_from=str(sam.id))
+    assert await state_of(desk, number) == ("person", ana.id), "the wrong name takes nothing"
+    await browser.post(f"{path}/take-over", take_from=str(ana.id))
+    assert await state_of(desk, number) == ("person", sam.id)
+
+
 async def test_a_key_that_is_not_one_of_ours_is_not_used(desk: Desk, browser: Browser) -> None:
     number = await desk.conversation(("customer", "Hello?"), state="waiting")
     for key in ("", "x", "<x@y>\r\nBcc: eve@example.org"):

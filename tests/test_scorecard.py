@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import roc_auc_score
 
+from service.agent import Searched
+from service.agent.evidence import Draft, Quoted
 from service.evaluation import PackError, evaluate, print_scorecard
 from service.evaluation.datasets import Question
 from service.evaluation.judge import holds, judge, says
 from service.evaluation.scorecard import Outcome, auroc, ece, interval, ordering, scorecard
-from service.agent import Searched
-from service.agent.evidence import Draft, Quoted
 from tests.passages import found, passage
 
 pytestmark = pytest.mark.anyio

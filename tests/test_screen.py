@@ -9,7 +9,8 @@ import pytest
 from service.agent.language import foreign
 from service.agent.screen import MESSAGE_FACTS, gist, questions, screen
 from service.agent.secrets import luhn, redact
-from service.agent.wishes import asks_for_person, never_mind, small_talk
+from service.agent.small_talk import small_talk
+from service.agent.wishes import asks_for_person, never_mind
 
 DATA = Path(os.environ.get("FIRSTLINE_DATA", "../shared/data"))
 

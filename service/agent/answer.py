@@ -6,33 +6,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from knowledge.passage import Found
+from service.agent.cues import cue
 from service.agent.evidence import Draft, Quoted
-from service.agent.layout import Laid, dangles, lay_out
+from service.agent.layout import IMPERATIVE, Laid, dangles, lay_out
 from service.agent.siblings import Siblings
-from service.agent.terms import content, count, words
+from service.agent.terms import content, count
 
 MAX_SENTENCES = 3
 MAX_WORDS = 60
-#: What a sentence's score is made of, in log-odds: a conditional logit over the sentences of a search, fitted on the sample's
-#: calibrate questions. `cosine`: of the sentence; `passage`, `article`: their share of the best score; `dense`, `phrase`: as
-#: in knowledge.passage; `own`, `around`: the share of the question's words, by rarity, that the sentence holds, and that it
-#: holds with heading and title; `cue`: it states the kind of fact that is asked for, or not; `refers`: it only points to
-#: another article; `asks`: it is a question; `conflict`: it is about a sibling of what is asked about.
+MAX_ORDER_WORDS = 6  # "pause my subscription please" wants to be shown how
+#: What a sentence's score is made of, in log-odds: a conditional logit over the sentences of a search, fitted on the
+#: sample's calibrate questions. `cosine`: of the sentence; `passage`, `article`: their share of the best score;
+#: `dense`, `phrase`: as in knowledge.passage; `own`, `around`: the share of the question's words, by rarity, that the
+#: sentence holds, and that it holds with heading and title; `cue`: it states the kind of fact that is asked for, or
+#: not; `refers`: it only points to another article; `asks`: it is a question; `conflict`: it is about a sibling.
 WEIGHTS = {
     "cosine": 6.0,
-    "passage": 4.0,
+    "passage": 3.5,
     "article": 3.0,
     "dense": 2.0,
-    "phrase": 2.5,
-    "own": 1.2,
-    "around": 2.0,
+    "phrase": 3.0,
+    "own": 2.0,
+    "around": 1.8,
     "cue": 0.5,
     "refers": -1.1,
-    "asks": -1.5,
+    "asks": -2.0,
     "conflict": -0.5,
 }
 #: How much worse than the best sentence one may be, in log-odds, and still be said: next to it, or further off.
-NEAR_NEXT, NEAR_FAR = 1.8, 1.0
+NEAR_NEXT, NEAR_FAR = 1.3, 1.3
 
 #: The facts of a draft, beside those of the search, that confidence is made of.
 DRAFT_FACTS = (
@@ -49,30 +51,6 @@ DRAFT_FACTS = (
     "draft_extra",
 )
 
-_NUMBER = r"\d|\b(?:one|two|three|four|five|six|seven|ten|twelve|free|no (?:fee|charge|cost))\b"
-_TIME = r"\b(?:seconds?|minutes?|hours?|days?|weeks?|months?|years?|mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|"
-_TIME += r"saturdays?|sundays?|once|at once|immediately|\d\d?:\d\d|daily|weekly|monthly|yearly)\b"
-_MONEY = r"[€£$]|\b(?:eur|gbp|usd|euros?|pounds?|dollars?|free|per ?cent|%|cost|price|fee|charged?)\b|%"
-_PLACE = r">|\b(?:in|at|under|on|from|to) (?:the |your |our )?[A-Z]|\b(?:page|menu|account|address|e-?mail|settings|base|link)\b"
-#: Questions of a kind, and what a sentence that answers one holds.
-_CUES = (
-    (
-        re.compile(r"\bhow (?:much|expensive)\b|\b(?:cost|price|fees?|charges?|charged)\b", re.I),
-        re.compile(_MONEY, re.I),
-    ),
-    (
-        re.compile(
-            r"\bhow (?:long|soon|often|fast|quick|late)\b|\bwhen\b|\b(?:deadline|what time|opening hours)\b", re.I
-        ),
-        re.compile(_TIME, re.I),
-    ),
-    (re.compile(r"\bhow many\b|\bwhat (?:is the )?(?:limit|maximum|minimum)\b", re.I), re.compile(_NUMBER, re.I)),
-    (re.compile(r"\bwhere\b(?! is my| are my)", re.I), re.compile(_PLACE)),
-    (
-        re.compile(r"^(?:can|could|may|do|does|is|are|am|will|would)\b|\b(?:can|may|could) (?:i|we|you|my)\b", re.I),
-        re.compile(r"\b(?:can|cannot|can't|may|must|never|not|no|only|always|possible|free|is|are|do|does)\b", re.I),
-    ),
-)
 _HOW_TO = re.compile(r"\bhow (?:do|can|to|should|would|does) |\bhow to\b|\bsteps?\b|\bshow me how\b|\bguide\b", re.I)
 _QUALIFIES = re.compile(
     r"^(?:except|unless|only|but|however|not|if|exceptions?|this does not|it does not|please note)\b", re.I
@@ -80,7 +58,8 @@ _QUALIFIES = re.compile(
 
 
 _REFERS = re.compile(
-    r"\b[Ss]ee (?:the |our |also )?[\"“]|[\"”] (?:shows?|gives?|explains?|lists?|tells?|describes?)\b|\b(?:follow|read) [\"“]"
+    r"\b[Ss]ee (?:the |our |also )?[\"“]|[\"”] (?:shows?|gives?|explains?|lists?|tells?|describes?)\b|\b(?:follow"
+    r"|read) [\"“]"
 )
 
 
@@ -128,6 +107,7 @@ def _candidates(question: str, found: Found, laid: Sequence[Laid]) -> list[_Cand
     articles = dict(found.articles)
     top_passage = max((passage.score for passage in found.passages), default=0.0)
     top_article = max(articles.values(), default=0.0)
+    how = asks_how(question)
     candidates: list[_Candidate] = []
     for number, (passage, layout) in enumerate(zip(found.passages, laid, strict=True)):
         title = set(content(passage.title))
@@ -142,7 +122,7 @@ def _candidates(question: str, found: Found, laid: Sequence[Laid]) -> list[_Cand
                 "phrase": passage.phrase,
                 "own": _coverage(rarity, own),
                 "around": _coverage(rarity, own | title | heading),
-                "cue": cue(question, text),
+                "cue": 1.0 if how and layout.steps(place) else cue(question, text),
                 "refers": float(bool(_REFERS.search(text))),
                 "asks": float(text.endswith("?")),
                 "conflict": conflict,
@@ -166,20 +146,12 @@ def _coverage(rarity: dict[str, float], stems: set[str]) -> float:
     return sum(weight for stem, weight in rarity.items() if stem in stems) / whole if whole else 0.0
 
 
-def cue(question: str, sentence: str) -> float:
-    """1 if the question asks for a kind of fact that the sentence states, -1 if it does not, 0 if it asks for none."""
-    for asks, states in _CUES:
-        if asks.search(question):
-            return 1.0 if states.search(sentence) else -1.0
-    return 0.0
-
-
 def _said(
     question: str, best: _Candidate, near: Sequence[_Candidate], laid: Laid
 ) -> tuple[list[tuple[int, int]], int] | None:
     """(place, number of the step) of each sentence to say, in order, and how many steps were left out."""
     run = laid.steps(best.place)
-    if run and _HOW_TO.search(question) and best.place - run[0] < MAX_SENTENCES:
+    if run and asks_how(question) and best.place - run[0] < MAX_SENTENCES:
         steps = _fitting(laid, run)
         if len(steps) >= 2:
             return [(place, place - run[0] + 1) for place in steps], len(run) - len(steps)
@@ -192,10 +164,11 @@ def _said(
     if laid.introduces(best.place):
         items = laid.items(best.place)
         scores = {each.place: each.score for each in near}
-        best_items = sorted(sorted(items, key=lambda place: -scores[place])[: MAX_SENTENCES - len(places)])
-        if not best_items:
+        room = MAX_SENTENCES - len(places)
+        if not items or not room:
             return None
-        places += best_items
+        # All of a short list; of a long one what answers best.
+        places += items if len(items) <= room else sorted(sorted(items, key=lambda place: -scores[place])[:room])
     if not _fits(laid, places):
         return None
     return [(place, 0) for place in _extended(places, best, near, laid)], 0
@@ -204,9 +177,13 @@ def _said(
 def _extended(places: list[int], best: _Candidate, near: Sequence[_Candidate], laid: Laid) -> list[int]:
     """The places with what belongs to them: a condition that follows, and what answers nearly as well."""
     following = places[-1] + 1
-    if following < len(laid.sentences) and _QUALIFIES.search(laid.sentences[following]):
-        if laid.headings[following] == laid.headings[best.place] and _fits(laid, [*places, following]):
-            places = [*places, following]
+    if (
+        following < len(laid.sentences)
+        and _QUALIFIES.search(laid.sentences[following])
+        and laid.headings[following] == laid.headings[best.place]
+        and _fits(laid, [*places, following])
+    ):
+        places = [*places, following]
     for each in sorted(near, key=lambda each: -each.score):
         adjacent = (
             each.place in (places[0] - 1, places[-1] + 1) and laid.headings[each.place] == laid.headings[best.place]
@@ -239,6 +216,12 @@ def _joined(
         quoted.append(Quoted(each.text, each.passage, 0, layout.lines[each.place]))
     # Chunks are numbered as they stand in the article; what was quoted together stays together.
     return sorted(quoted, key=lambda one: found.passages[one.passage].chunk_id)
+
+
+def asks_how(question: str) -> bool:
+    """Whether somebody wants to be shown the steps: "how do I ...", or "change filter" and no more."""
+    first = question.strip().split(" ")[0].lower()
+    return bool(_HOW_TO.search(question)) or (first in IMPERATIVE and len(question.split()) <= MAX_ORDER_WORDS)
 
 
 def _fits(laid: Laid, places: Sequence[int]) -> bool:
@@ -278,37 +261,3 @@ def _facts(question: str, best: _Candidate, candidates: Sequence[_Candidate], fo
         best.extra,
     )
     return dict(zip(DRAFT_FACTS, map(float, values), strict=True))
-
-
-def render(drafts: Sequence[Draft]) -> str:
-    """The drafts as the customer reads them: paragraphs, lists as lists, never the same sentence twice."""
-    told: set[str] = set()
-    paragraphs: list[str] = []
-    for each in drafts:
-        lines: list[str] = []
-        for before, quoted in zip((None, *each.sentences), each.sentences, strict=False):
-            if quoted.text in told:
-                continue
-            told.add(quoted.text)
-            if quoted.item:
-                lines.append(f"{quoted.item}. {quoted.text}")
-            elif before is not None and before.text.endswith(":") or (lines and lines[-1].startswith("- ")):
-                lines.append(f"- {quoted.text}")
-            elif lines and not lines[-1].endswith(":"):
-                lines[-1] = f"{lines[-1]} {_ended(quoted.text)}"
-            else:
-                lines.append(_ended(quoted.text))
-        if each.more_steps and lines:
-            lines.append(
-                f"The article has the other {each.more_steps} steps."
-                if each.more_steps > 1
-                else "The article has the last step."
-            )
-        if lines:
-            paragraphs.append("\n".join(lines))
-    return "\n\n".join(paragraphs)
-
-
-def _ended(text: str) -> str:
-    """A sentence ends like one, even if it was a row of a table or a line without a stop."""
-    return text if words(text) and text[-1] in ".!?:…\"')”" else f"{text.rstrip(' ,;')}."

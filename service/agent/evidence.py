@@ -1,4 +1,4 @@
-"""What an answer says, sentence by sentence, each with the passage it rests on; what is not in its passage is cut (pure)."""
+"""What an answer says, each sentence with the passage it rests on; what is not in it is cut (pure)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

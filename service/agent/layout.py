@@ -7,8 +7,10 @@ from knowledge.passage import Passage
 
 _DANGLING = re.compile(
     r"^(?:this|that|these|those|it|its|they|their|them|such|however|also|but|and|or|so|then|therefore|thus|hence|"
-    r"otherwise|instead|in (?:this|that|such|both|either|these|those) \w+|in addition|additionally|furthermore|moreover|"
-    r"besides|likewise|similarly|the (?:same|latter|former|above|following|other|rest)|both|either|neither|he|she|his|her|"
+    r"otherwise|instead|in (?:this|that|such|both|either|these|those) \w+|in addition|additionally|furthermore"
+    r"|moreover|"
+    r"besides|likewise|similarly|the (?:same|latter|former|above|following|other|rest)|both|either|neither|he|she"
+    r"|his|her|"
     r"if (?:so|not|it|they|this|that)\b|after (?:this|that)|as above|see above|note that this|for (?:this|that) reason|"
     r"because of this|to do (?:this|so)|for example|for instance|again|here|there,|yes\b|no,)(?=[\s,.:;'’]|$)",
     re.IGNORECASE,
@@ -17,13 +19,16 @@ _DANGLING = re.compile(
 _FREE = re.compile(
     r"^(?:it (?:is|'s) (?:possible|free|important|not possible|best)\b|both \w+ and\b|either \w+ or\b)", re.I
 )
-_IMPERATIVE = frozenset(
-    "add agree allow ask attach boil bring brush call check choose clean clear click close complete confirm connect "
-    "contact copy create cut delete describe detach dissolve download drop dry email empty enter fill find fit follow "
-    "give go grind hand hold insert keep let lift log look mail make mark mix move note open pack pay pick place plug pour "
-    "press print provide pull push put read remove repeat replace reply reset restart return rinse run save scan screw "
-    "scroll select send set shake sign slide soak start stop submit switch take tap tell tick touch track turn type "
-    "unplug unscrew update upload use visit wait wash weigh wipe write".split()
+#: What steps begin with, and what somebody writes who wants to be shown how: "change filter".
+IMPERATIVE = frozenset(
+    """
+    add agree allow ask attach boil bring brush call check choose clean clear click close complete confirm connect
+    contact copy create cut delete describe detach dissolve download drop dry email empty enter fill find fit follow
+    give go grind hand hold insert keep let lift log look mail make mark mix move note open pack pay pick place plug
+    pour press print provide pull push put read remove repeat replace reply reset restart return rinse run save scan
+    screw scroll select send set shake sign slide soak start stop submit switch take tap tell tick touch track turn
+    type unplug unscrew update upload use visit wait wash weigh wipe write
+    """.split()  # noqa: SIM905
 )
 
 
@@ -63,9 +68,9 @@ class Laid:
 
     def _step(self, place: int) -> bool:
         first = re.match(r"[A-Za-z]+", self.sentences[place])
-        imperative = bool(first) and first[0].lower() in _IMPERATIVE
+        imperative = bool(first) and first[0].lower() in IMPERATIVE
         conditional = re.match(r"(?:when|once|if|after|before)\b[^,]+, (\w+)", self.sentences[place], re.IGNORECASE)
-        return self._alone(place) and (imperative or (bool(conditional) and conditional[1].lower() in _IMPERATIVE))
+        return self._alone(place) and (imperative or (bool(conditional) and conditional[1].lower() in IMPERATIVE))
 
     def _alone(self, place: int) -> bool:
         return self.lines.count(self.lines[place]) == 1

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from knowledge.passage import Passage
 from service.agent import words
-from service.agent.answer import render
 from service.agent.evidence import Draft
 from service.agent.screen import Screened
+from service.agent.wording import render
 
 MOST_QUESTIONS = 2  # more than that in one message are for a person
 

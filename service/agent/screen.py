@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from service.agent.language import foreign
 from service.agent.secrets import redact
-from service.agent.wishes import asks_for_person, asks_whether_bot, never_mind, small_talk
+from service.agent.small_talk import asks_whether_bot, small_talk
+from service.agent.wishes import asks_for_person, never_mind
 
 __all__ = ["Screened", "asks_for_person", "never_mind", "screen"]
 
@@ -14,32 +15,42 @@ __all__ = ["Screened", "asks_for_person", "never_mind", "screen"]
 MOST_CHARACTERS = 6_000
 
 _UNHELPED = re.compile(
-    r"\b(?:(?:that|this|it|you|which) (?:did ?n['’]?t|does ?n['’]?t|do ?n['’]?t|didnt|doesnt|dont|has ?n['’]?t|is ?n['’]?t|isnt|was ?n['’]?t) "
-    r"(?:really |even |actually |at all )?(?:help|helpful|answer(?:ed)?(?: (?:my|the) question)?|what i (?:asked|meant|wanted)|useful|understand)"
-    r"|not (?:helpful|what i (?:asked|meant|was asking))|(?:that|this|your answer|the answer)(?: is|'s) (?:wrong|incorrect|useless|not right|not true|not correct|not what i\b.*|no help)"
-    r"|you(?:'re| are) (?:wrong|useless|not helping|not listening|not answering)|wrong answer|unhelpful|you already (?:said|told me) that"
+    r"\b(?:(?:that|this|it|you|which) (?:did ?n['’]?t|does ?n['’]?t|do ?n['’]?t|didnt|doesnt|dont|has ?n['’]?t|is "
+    r"?n['’]?t|isnt|was ?n['’]?t) "
+    r"(?:really |even |actually |at all )?(?:help|helpful|answer(?:ed)?(?: (?:my|the) question)?|what i (?:asked"
+    r"|meant|wanted)|useful|understand)"
+    r"|not (?:helpful|what i (?:asked|meant|was asking))|(?:that|this|your answer|the answer)(?: is|'s) (?:wrong"
+    r"|incorrect|useless|not right|not true|not correct|not what i\b.*|no help)"
+    r"|you(?:'re| are) (?:wrong|useless|not helping|not listening|not answering)|wrong answer|unhelpful|you "
+    r"already (?:said|told me) that"
     r"|already (?:tried|did|done) (?:that|this)|still (?:does ?n['’]?t|not) work(?:ing)?)\b",
     re.IGNORECASE,
 )
 _SERIOUS = re.compile(
-    r"\b(?:my (?:lawyer|solicitor|attorney|barrister)|legal action|take (?:you|this) to court|small claims|sue (?:you|your)"
+    r"\b(?:my (?:lawyer|solicitor|attorney|barrister)|legal action|take (?:you|this) to court|small claims|sue "
+    r"(?:you|your)"
     r"|trading standards|ombudsman|formal complaint|i(?:['’]m| am) a journalist|press enquiry"
-    r"|caught fire|(?:is|was) on fire|burst into flames|electric(?:al)? shock|electrocuted|smoke (?:is |was )?coming (?:out|from)"
+    r"|caught fire|(?:is|was) on fire|burst into flames|electric(?:al)? shock|electrocuted|smoke (?:is |was "
+    r")?coming (?:out|from)"
     r"|smells? of burning|(?:i|we|he|she|child|son|daughter|wife|husband|mother|father) (?:got|was|were|is|has been) "
     r"(?:injured|burn(?:ed|t)|hurt|scalded|electrocuted)|(?:ended up|was|is|am) in (?:the )?hospital|allergic reaction"
     r"|kill(?:ing)? myself|suicidal|end my life)\b",
     re.IGNORECASE,
 )
 _OWN_CASE = re.compile(
-    r"\b(?:my (?:order|parcel|refund|invoice|account|payment|delivery|subscription|application|case)|order (?:number|no\.?|#)|#\s?\d{3,}|\b[A-Z]{2,4}-?\d{4,}\b)",
+    r"\b(?:my (?:order|parcel|refund|invoice|account|payment|delivery|subscription|application|case)|order "
+    r"(?:number|no\.?|#)|#\s?\d{3,}|\b[A-Z]{2,4}-?\d{4,}\b)",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(
-    r"(?:#\s?|\b(?:order|ref(?:erence)?|invoice|ticket|case)(?: (?:number|no\.?|id))?:? ?#?)\d{3,}|\b[A-Z]{2,4}-?\d{4,}\b|\b\d{6,}\b"
+    r"(?:#\s?|\b(?:order|ref(?:erence)?|invoice|ticket|case)(?: (?:number|no\.?|id))?:? ?#?)\d{3,}"
+    r"|\b[A-Z]{2,4}-?\d{4,}\b|\b\d{6,}\b"
 )
 _ACT = re.compile(
-    r"\b(?:(?:can|could|would|will) you (?:please )?(?:\w+ )?|please |pls |kindly |i (?:want|need|would like|'d like) you to |you (?:need|have) to )"
-    r"(?:cancel|change|update|refund|resend|send|check|look|fix|add|remove|delete|reset|unlock|reopen|merge|move|apply|credit|correct|confirm|"
+    r"\b(?:(?:can|could|would|will) you (?:please )?(?:\w+ )?|please |pls |kindly |i (?:want|need|would like|'d "
+    r"like) you to |you (?:need|have) to )"
+    r"(?:cancel|change|update|refund|resend|send|check|look|fix|add|remove|delete|reset|unlock|reopen|merge|move"
+    r"|apply|credit|correct|confirm|"
     r"extend|stop|issue|arrange|track|find|tell the|ask the|make an exception|waive|reverse)\b",
     re.IGNORECASE,
 )
@@ -112,12 +123,14 @@ def _facts(text: str, history: Sequence[tuple[str, str]]) -> dict[str, float]:
 
 _SENTENCE = re.compile(r"(?<=[.?!])\s+|\n+")
 _ASKS = re.compile(
-    r"\?|^(?:(?:and|also|so|but|oh|ok|then|second(?:ly)?|another (?:question|thing)|one more (?:question|thing)|plus)\b[:, ]+)*"
+    r"\?|^(?:(?:and|also|so|but|oh|ok|then|second(?:ly)?|another (?:question|thing)|one more (?:question|thing)"
+    r"|plus)\b[:, ]+)*"
     r"(?:how|what|when|where|which|who|why|can|could|do|does|is|are|will|would|may|should|did|has|have)\b",
     re.IGNORECASE,
 )
 _JOINED = re.compile(
-    r",? (?:and|also|and also|plus)[, ]+(?:also )?(?=(?:how|what|when|where|which|who|why|can i|can you|could i|do you|do i|does|is it|is there|are there|will)\b)",
+    r",? (?:and|also|and also|plus)[, ]+(?:also )?(?=(?:how|what|when|where|which|who|why|can i|can you|could i|do "
+    r"you|do i|does|is it|is there|are there|will)\b)",
     re.IGNORECASE,
 )
 _TOO_SHORT = 3  # words: "Right?" is no question of its own
@@ -126,7 +139,7 @@ READ_WHOLE_WORDS = 300
 
 
 def questions(text: str) -> tuple[str, ...]:
-    """The questions of a message, two at most worth answering each by itself; one or none gives the message as it is."""
+    """The questions of a message, if it asks several; otherwise the message as it is."""
     sentences = [sentence.strip() for sentence in _SENTENCE.split(text) if sentence.strip()]
     asking = [part.strip() for sentence in sentences if _ASKS.search(sentence) for part in _JOINED.split(sentence)]
     asking = [part for part in asking if len(part.split()) > _TOO_SHORT]

@@ -1,4 +1,4 @@
-"""Articles that differ in one word of their titles (two countries, two products): whether the right one is quoted (pure)."""
+"""Articles that differ in one word of their titles (two countries, two products): is it the right one? (pure)"""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,8 +17,8 @@ class Siblings:
     def judge(self, passage: Passage, stems: set[str]) -> tuple[float, float]:
         """(conflict, extra) of a sentence with these stems, each 0..1.
 
-        conflict: the question names what tells a sibling's title from this one's, and neither this title nor the sentence
-        mentions it. extra: this title has words that a sibling does without and the question does not name.
+        conflict: the question names what tells a sibling's title from this one's, and neither this title nor the
+        sentence mentions it. extra: this title has words that a sibling does without and the question does not name.
         """
         own = self._titles[passage.slug]
         conflict = extra = 0.0

@@ -4,13 +4,15 @@ import re
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _STOP = frozenset(
-    "a about after again all also am an and any are as at be because been before being but by can can't cannot could "
-    "did didn't do does doesn't doing don't for from get gets getting given go going got had has have having hello hey "
-    "hi how i i'd i'll i'm i've if in into is isn't it it's its just know let like me might more most much must my need "
-    "no not now of off on one only or other our out over please pls really s so some someone such tell than thank "
-    "thanks that that's the their them then there there's these they they're thing things this those to too up us very "
-    "want wanted was wasn't way we were what what's when where which who whom whose why will with won't would you "
-    "you'd you're your yours im ive dont doesnt cant whats u ur hiya dear team regards cheers able possible".split()
+    """
+    a about after again all also am an and any are as at be because been before being but by can can't cannot could
+    did didn't do does doesn't doing don't for from get gets getting given go going got had has have having hello
+    hey hi how i i'd i'll i'm i've if in into is isn't it it's its just know let like me might more most much must
+    my need no not now of off on one only or other our out over please pls really s so some someone such tell than
+    thank thanks that that's the their them then there there's these they they're thing things this those to too up
+    us very want wanted was wasn't way we were what what's when where which who whom whose why will with won't would
+    you you'd you're your yours im ive dont doesnt cant whats u ur hiya dear team regards cheers able possible
+    """.split()  # noqa: SIM905
 )
 
 

@@ -1,4 +1,4 @@
-"""The threshold that keeps a wrong-answer rate, from labelled outcomes: learn-then-test (Angelopoulos et al., 2021; pure)."""
+"""The threshold that keeps a wrong-answer rate: learn-then-test (Angelopoulos et al., 2021) on labels (pure)."""
 
 import math
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ CERTAINTY = 0.95  # the probability with which the promise holds over the labels
 FIRST_QUANTILE = 0.20  # the fixed sequence begins with the fifth of the questions that is most confident
 GRID = 10  # thresholds that Bonferroni tests
 MOST_STEPS = 400  # of the fixed sequence: finer steps cost time and gain nothing
+LEAST_SENT = 8  # answers that a threshold without a promise must at least have sent on the labels
 NOTHING = 1.01  # a threshold that no confidence reaches
 
 
@@ -49,7 +50,7 @@ def choose(outcomes: Sequence[tuple[float, bool]], wrong_rate: float, certainty:
 
 
 def _levels(ordered: Sequence[tuple[float, bool]]) -> list[tuple[float, int, int]]:
-    """(confidence, sent, wrong) at each distinct confidence, falling: tied questions are sent together or not at all."""
+    """(confidence, sent, wrong) at each distinct confidence, falling: ties are sent together or not at all."""
     levels: list[tuple[float, int, int]] = []
     wrong = 0
     for sent, (confidence, right) in enumerate(ordered, 1):
@@ -87,8 +88,8 @@ def _bonferroni(levels: Sequence[tuple[float, int, int]], wrong_rate: float, dou
 
 
 def _plug_in(levels: Sequence[tuple[float, int, int]], wrong_rate: float) -> float:
-    """The lowest threshold whose wrong rate, one more mistake added, is within the rate."""
-    kept = [confidence for confidence, sent, wrong in levels if (wrong + 1) / (sent + 1) <= wrong_rate]
+    """The lowest threshold that kept the rate on the labels themselves: a guess, and called one."""
+    kept = [confidence for confidence, sent, wrong in levels if sent >= LEAST_SENT and wrong <= wrong_rate * sent]
     return min(kept, default=NOTHING)
 
 

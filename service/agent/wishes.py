@@ -1,4 +1,4 @@
-"""What a customer wishes besides an answer: a person, or no person after all; small talk (pure)."""
+"""Whether a customer wishes for a person, or for none after all, in any spelling (pure)."""
 
 import re
 
@@ -26,7 +26,21 @@ _SLIPS = {
     "sombody": "somebody",
 }
 _NOT_MENDED = frozenset(
-    "humane personal persona steak agents urgent agency parson prison poison spear speaks persons".split()
+    [
+        "humane",
+        "personal",
+        "persona",
+        "steak",
+        "agents",
+        "urgent",
+        "agency",
+        "parson",
+        "prison",
+        "poison",
+        "spear",
+        "speaks",
+        "persons",
+    ]
 )
 
 _NOT_PEOPLE = re.compile(
@@ -35,10 +49,14 @@ _NOT_PEOPLE = re.compile(
     r"|personal|person['’]s|in person|human (?:resources|error|rights))\b"
 )
 _WHO = (
-    r"(?:humans?|human beings?|(?:real|actual|live|living|human|proper|physical) (?:person|people|one|agent|human|being|"
-    r"support|chat|operator)|persons?|people|agents?|representatives?|reps?|operators?|advis[oe]rs?|supervisors?|managers?|"
-    r"someone|somebody|anyone|anybody|staff(?: member)?|member of (?:staff|the team)|team member|employees?|colleagues?|"
-    r"support(?: team| agent| staff| person)?|customer (?:service|care|support|services)(?: team| agent| representative| rep)?|"
+    r"(?:humans?|human beings?|(?:real|actual|live|living|human|proper|physical) (?:person|people|one|agent|human"
+    r"|being|"
+    r"support|chat|operator)|persons?|people|agents?|representatives?|reps?|operators?|advis[oe]rs?|supervisors?"
+    r"|managers?|"
+    r"someone|somebody|anyone|anybody|staff(?: member)?|member of (?:staff|the team)|team member|employees?"
+    r"|colleagues?|"
+    r"support(?: team| agent| staff| person)?|customer (?:service|care|support|services)(?: team| agent| "
+    r"representative| rep)?|"
     r"service (?:desk|agent)|your team|the team|helpdesk|help desk)"
 )
 _TALK = (
@@ -53,28 +71,36 @@ _CALLS = tuple(
     re.compile(pattern)
     for pattern in (
         rf"\b{_TALK}{_TO}{_SOME}{_WHO}\b",
-        r"\b(?:i (?:want|need|demand|require|prefer|would like|'d like|wish)|i'd (?:like|prefer|rather have)|get me|give me|"
-        rf"find me|send me|bring me|fetch me|let me have|can i (?:have|get)|could i (?:have|get)) "
+        r"\b(?:i (?:want|need|demand|require|prefer|would like|'d like|wish)|i'd (?:like|prefer|rather have)|get "
+        r"me|give me|"
+        r"find me|send me|bring me|fetch me|let me have|can i (?:have|get)|could i (?:have|get)) "
         r"(?:a |an |some |the |one of your )*(?:real |actual |live |living |proper )*"
         r"(?:human|humans|human being|representative|rep|operator|live agent|human agent|support agent|real agent|"
         r"real person|actual person|live person|real people|supervisor|manager|human support|real one|live chat)\b",
-        r"\b(?:want|need|prefer|like|get me|give me|get|have|with) (?:a |an )?(?:person|agent|someone real|somebody real)"
-        r"(?: (?:please|pls|plz|now|here|instead|asap|to (?:help|talk|speak|chat|answer|look|reply|contact|call|deal)\b.*))?"
+        r"\b(?:want|need|prefer|like|get me|give me|get|have|with) (?:a |an )?(?:person|agent|someone real"
+        r"|somebody real)"
+        r"(?: (?:please|pls|plz|now|here|instead|asap|to (?:help|talk|speak|chat|answer|look|reply|contact|call"
+        r"|deal)\b.*))?"
         r" ?(?:$|[?!.,;\n])",
-        r"\b(?:human|real person|actual person|live person|live agent|human agent|real human|someone real|somebody real|"
-        r"real people|representative|operator|human being) (?:please|pls|plz|now|asap|instead|needed|wanted|required)\b",
+        r"\b(?:human|real person|actual person|live person|live agent|human agent|real human|someone real|somebody "
+        r"real|"
+        r"real people|representative|operator|human being) (?:please|pls|plz|now|asap|instead|needed|wanted"
+        r"|required)\b",
         r"\b(?:is|are|isn't) there (?:a|an|any|anyone|anybody|some|someone|somebody)?(?: )?"
         r"(?:real |actual |live |human )*(?:human|person|people|humans|real|one|agent)s?"
         r" (?:there|here|available|around|i can|that i can|who|who can|to talk|to speak|on|in this chat|i could)\b",
         r"\b(?:don't|dont|do not|not|stop|no more|tired of|sick of|fed up with|hate|instead of|rather than|enough of|"
-        r"won't|refuse to) (?:want to |wanna |going to |like |wish to )?(?:talk(?:ing)?|speak(?:ing)?|chat(?:ting)?|deal(?:ing)?|"
-        r"type|typing|write|writing)?(?: )?(?:to |with )?(?:a |an |the |this |your |these |any )?(?:stupid |dumb |useless |silly |"
+        r"won't|refuse to) (?:want to |wanna |going to |like |wish to )?(?:talk(?:ing)?|speak(?:ing)?"
+        r"|chat(?:ting)?|deal(?:ing)?|"
+        r"type|typing|write|writing)?(?: )?(?:to |with )?(?:a |an |the |this |your |these |any )?(?:stupid |dumb "
+        r"|useless |silly |"
         r"bloody )?(?:bot|bots|robot|robots|chatbot|chatbots|chat bot|ai|automated (?:system|reply|replies|answers))\b",
         r"\b(?:talk(?:ing)?|speak(?:ing)?|chat(?:ting)?) (?:to|with) (?:a |another )?(?:machine|computer)\b",
         r"\bno (?:more )?(?:bots|robots|chatbots|ai)\b",
         r"\b(?:please|can you|could you|just) (?:phone|ring) me\b|\b(?:call|phone|ring) me back\b"
         r"|\b(?:please |can you |could you |just )call me(?: please| now| asap| today| on \d.*)? ?(?:$|[?!.,;\n])",
-        r"\b(?:can|could|have|get|let|want|need|ask|please) (?:someone|somebody|a person|a human|anyone|anybody|a colleague|your team|"
+        r"\b(?:can|could|have|get|let|want|need|ask|please) (?:someone|somebody|a person|a human|anyone|anybody|a "
+        r"colleague|your team|"
         r"a member of staff|one of your team|a manager) (?:please )?(?:else )?(?:to )?(?:please )?"
         r"(?:contact|call|phone|ring|get back to|reply to|talk to|speak to|speak with|chat with|take over)\b",
         r"\b(?:take over|hand over|handover|escalate) (?:this|to|the|my|please|now|it)\b",
@@ -83,10 +109,12 @@ _CALLS = tuple(
     )
 )
 _ALONE = re.compile(
-    r"(?:(?:please|pls|plz|just|no|yes|hi|hello|hey|ok|so|i said|can i|may i|could i|get|give me|need|want|i want|i need|"
+    r"(?:(?:please|pls|plz|just|no|yes|hi|hello|hey|ok|so|i said|can i|may i|could i|get|give me|need|want|i want"
+    r"|i need|"
     r"talk to|speak to|speak with|chat with|connect me to|transfer me to|transfer to) )*"
     r"(?:a |an |the |any |some )?(?:real |actual |live |living |human )*"
-    r"(?:human|humans|person|persons|agent|agents|representative|rep|human being|operator|supervisor|manager|someone real|"
+    r"(?:human|humans|person|persons|agent|agents|representative|rep|human being|operator|supervisor|manager"
+    r"|someone real|"
     r"somebody real|customer (?:service|support|care)|real people|live chat|human support|human help|staff|person real)"
     r"(?: (?:please|pls|plz|now|asap|thanks|thank you|here|agent|support))*"
 )
@@ -95,94 +123,64 @@ _ALONE = re.compile(
 _ABROAD = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"\b(?:mit|zu|an) (?:\w+ ){0,3}(?:mensch(?:en)?|mitarbeiter(?:in|s)?|person|berater(?:in)?|kundenservice|kundendienst|"
+        r"\b(?:mit|zu|an) (?:\w+ ){0,3}(?:mensch(?:en)?|mitarbeiter(?:in|s)?|person|berater(?:in)?|kundenservice"
+        r"|kundendienst|"
         r"jemande[mn])\b.*\b(?:sprech|red|chatt|schreib|verb[iu]nd|telefonier|weiterleit)\w*",
         r"\b(?:sprech|red|verbind)\w*\b.*\b(?:mensch(?:en)?|mitarbeiter(?:in)?|kundenservice|echte[nr]? person)\b",
         r"\b(?:echte[nr]?|richtige[nr]?) (?:mensch(?:en)?|person|mitarbeiter(?:in)?)\b",
-        r"\b(?:parler|discuter|échanger|parle|contacter|joindre|transf[eé]re\w*|passe[rz]?)\b.*\b(?:humain|personne|quelqu['’]un|"
+        r"\b(?:parler|discuter|échanger|parle|contacter|joindre|transf[eé]re\w*|passe[rz]?)\b.*\b(?:humain"
+        r"|personne|quelqu['’]un|"
         r"conseill[eè]re?|agent|opérateur|op[ée]ratrice|responsable|vrai[e]? personne)\b",
-        r"\b(?:hablar|habla|chatear|comunicar\w*|contactar|pasar\w*|transferir\w*|páseme|paseme)\b.*\b(?:persona|humano|humana|agente|operador|"
+        r"\b(?:hablar|habla|chatear|comunicar\w*|contactar|pasar\w*|transferir\w*|páseme|paseme)\b.*\b(?:persona"
+        r"|humano|humana|agente|operador|"
         r"operadora|representante|alguien|asesor|asesora)\b",
-        r"\b(?:parlare|parlo|chattare|contattare|passatemi|passami)\b.*\b(?:persona|umano|umana|operatore|operatrice|qualcuno|"
+        r"\b(?:parlare|parlo|chattare|contattare|passatemi|passami)\b.*\b(?:persona|umano|umana|operatore"
+        r"|operatrice|qualcuno|"
         r"addetto|assistente|responsabile)\b",
-        r"\b(?:falar|conversar|fala|contactar|contatar|transferir)\b.*\b(?:pessoa|humano|humana|atendente|alguém|alguem|operador|agente|"
+        r"\b(?:falar|conversar|fala|contactar|contatar|transferir)\b.*\b(?:pessoa|humano|humana|atendente|alguém"
+        r"|alguem|operador|agente|"
         r"assistente)\b",
-        r"\b(?:met|naar) (?:\w+ ){0,2}(?:mens|medewerker|persoon|iemand|echt persoon|collega)\b.*\b(?:spreken|praten|chatten|verbind\w*|contact)\b",
+        r"\b(?:met|naar) (?:\w+ ){0,2}(?:mens|medewerker|persoon|iemand|echt persoon|collega)\b.*\b(?:spreken"
+        r"|praten|chatten|verbind\w*|contact)\b",
         r"\b(?:spreken|praten|chatten|verbind\w*)\b.*\b(?:mens|medewerker|persoon|iemand)\b",
-        r"\b(?:rozmawiać|porozmawiać|rozmowa|rozmowę|połącz\w*|skontaktować|pogadać|kontakt)\b.*\b(?:człowiek\w*|konsultant\w*|kimś|osob\w*|"
+        r"\b(?:rozmawiać|porozmawiać|rozmowa|rozmowę|połącz\w*|skontaktować|pogadać|kontakt)\b.*\b(?:człowiek\w*"
+        r"|konsultant\w*|kimś|osob\w*|"
         r"pracownik\w*|doradc\w*)\b",
         r"(?:поговор|говор|зв['ʼ’]?яж|з['ʼ’]?єдн|связ|соедин|позов|переключ|поклич|перевед|спілкува|общат)\w*.*"
         r"(?:людин|человек|оператор|менеджер|консультант|кимось|кем-то|співробітник|сотрудник|людьми)\w*",
         r"(?:оператор|живая людина|живой человек|жива людина)\w*[!.? ]*$",
-        r"\b(?:insan|temsilci|yetkili|operatör|canlı|müşteri (?:hizmet|temsilci))\w*\b.*\b(?:görüş|konuş|bağla|bağlan|istiyorum|yaz|destek)\w*",
-        r"(?:أتحدث|اتحدث|التحدث|اتكلم|أتكلم|التكلم|أكلم|اكلم|تحويل|حولني|الحديث|التواصل|أتواصل|اتواصل).*(?:شخص|موظف|إنسان|انسان|بشري|ممثل|مندوب|وكيل|أحد|احد)",
+        r"\b(?:insan|temsilci|yetkili|operatör|canlı|müşteri (?:hizmet|temsilci))\w*\b.*\b(?:görüş|konuş|bağla"
+        r"|bağlan|istiyorum|yaz|destek)\w*",
+        r"(?:أتحدث|اتحدث|التحدث|اتكلم|أتكلم|التكلم|أكلم|اكلم|تحويل|حولني|الحديث|التواصل|أتواصل|اتواصل).*(?:شخص"
+        r"|موظف|إنسان|انسان|بشري|ممثل|مندوب|وكيل|أحد|احد)",
         r"人工|真人|转接|轉接|客服人员|客服人員",
         r"(?:人間|オペレーター|担当者|スタッフ|有人).*(?:話|代わ|つな|繋|対応|チャット|お願い)",
         r"(?:상담원|사람|직원).*(?:연결|통화|대화|얘기|바꿔|상담)",
         r"(?:इंसान|व्यक्ति|एजेंट|आदमी|प्रतिनिधि|किसी).*बात",
         r"\b(?:prata|tala|chatta|kontakt) med (?:en |ett |någon )*(?:människa|person|medarbetare|någon|handläggare)\b",
-        r"\b(?:snakke|tale|chatte|prate) med (?:et |en |ei )*(?:menneske|person|medarbejder|medarbeider|nogen|noen|kundeservice)\b",
+        r"\b(?:snakke|tale|chatte|prate) med (?:et |en |ei )*(?:menneske|person|medarbejder|medarbeider|nogen|noen"
+        r"|kundeservice)\b",
         r"\b(?:mluvit|hovořit|spojit|spojte|hovoriť)\b.*\b(?:člověk\w*|operátor\w*|osob\w*|někým|pracovník\w*)\b",
         r"\b(?:vorbesc|vorbi|discut)\b.*\b(?:persoan[ăa]|om|operator|cineva|agent)\b",
         r"\b(?:puhua|jutella)\b.*\b(?:ihmise\w*|henkilö\w*|asiakaspalvel\w*)\b|\bihmisen kanssa\b",
     )
 )
 
-_BOT = re.compile(
-    r"(?:(?:hi|hello|hey|wait|so|sorry|and|but|ok|hang on|hold on|excuse me)[ ,]+)*"
-    r"(?:are you|r u|you|am i|is this|is it|is that|who are you|what are you|is anyone|do i|who am i|who is this|is there)"
-    r"(?: (?:a|an|the|just|really|actually|some|even|only|kind of|sort of|talking|speaking|chatting|writing|texting|to|with|here|"
-    r"answering|real|live|actual|human|humans|person|people|bot|robot|chatbot|chat|ai|machine|computer|automated|automatic|assistant|program|"
-    r"chatgpt|artificial|intelligence|or|not|me|now|reading|this|you|system|thing|being|agent|someone|somebody))*"
-)
-_BOT_WORD = re.compile(
-    r"\b(?:bot|robot|chatbot|ai|machine|computer|automated|automatic|human|real|person|chatgpt|who|what|program|artificial)\b"
-)
-
-_HELLO = (
-    r"hi|hii+|hello|helo|hey|heya?|hiya|howdy|yo|hallo|hola|bonjour|ciao|good (?:morning|afternoon|evening|day)|morning|"
-    r"afternoon|evening|greetings|dear (?:sir or madam|sir|madam|all|team|support|customer service)|hi there|hello there|hey there|"
-    r"how are you(?: doing)?(?: today)?|how do you do|nice to meet you|what's up|sup|anyone there|anybody there|"
-    r"is (?:anyone|anybody|someone|somebody) there|are you there|u there|hello again|hi again|team|there|sir|all|everyone|everybody|folks|guys|mate"
-)
-_THANKS = (
-    r"thanks|thank you|thankyou|thx|tnx|ty|tysm|thank u|cheers|ta|many thanks|much appreciated|appreciated|i appreciate it|"
-    r"merci|danke|gracias|grazie|great|perfect|brilliant|lovely|awesome|excellent|amazing|wonderful|fantastic|super|cool|nice|"
-    r"ok|okay|k|okey|alright|all right|right|fine|good|got it|understood|i see|makes sense|noted|sounds good|"
-    r"that helps|that helped|this helps|very helpful|so helpful|helpful|that's helpful|that's (?:great|perfect|all|brilliant|lovely|fine|good|it)|that is (?:great|perfect|all)|"
-    r"you've been (?:very |really |so )?helpful|that answers (?:it|my question|that)|that's all i needed|that's what i needed|"
-    r"so much|very much|a lot|a million|a bunch|again|for (?:your|the|all your|all the) help|for (?:that|this|it)|for helping(?: me)?|"
-    r"for (?:the|your) (?:quick |fast |prompt )?(?:reply|answer|response|information|info)|for letting me know|in advance|no worries|no problem|nothing else|no that's all|no thanks|"
-    r"no thank you|will do|you too|you're welcome|ok then|oh|ah|yay|sorted|all sorted|all good|solved|it works now|works now|problem solved"
-)
-_BYE = (
-    r"bye|bye bye|byebye|goodbye|good bye|see you(?: later| soon)?|see ya|cya|ttyl|take care|good night|goodnight|"
-    r"have a (?:nice|good|great|lovely|wonderful) (?:day|evening|weekend|one|night|week|afternoon)|until next time|that's all for (?:now|today)|"
-    r"adios|tschüss|au revoir"
-)
-_OFFER = (
-    r"help|help me|help please|please help|please help me|i need help|need help|i need some help|can you help(?: me)?(?: please)?|could you help(?: me)?(?: please)?|"
-    r"can someone help(?: me)?|i have a (?:question|problem|query|issue)|i've got a (?:question|problem)|quick question|question|"
-    r"can i ask (?:you )?(?:a question|something)|i (?:want|would like|'d like) to ask (?:a question|something)|"
-    r"what can you do|what can you help(?: me)? with|what do you do|how can you help(?: me)?|start|menu|hmm+|um+|huh|what|pardon|sorry|test|testing"
-)
-_PIECES = {
-    "hello": re.compile(_HELLO),
-    "thanks": re.compile(_THANKS),
-    "bye": re.compile(_BYE),
-    "offer": re.compile(_OFFER),
-}
 _NEVER_MIND = re.compile(
-    r"\b(?:ne?ver ?mind|nvm|nevermind|forget (?:it|about it|that)|don't (?:worry|bother)(?: about it)?|dont (?:worry|bother)|no need(?: any ?more)?|"
+    r"\b(?:ne?ver ?mind|nvm|nevermind|forget (?:it|about it|that)|don't (?:worry|bother)(?: about it)?|dont "
+    r"(?:worry|bother)|no need(?: any ?more)?|"
     r"not needed(?: any ?more)?|scratch that|disregard(?: that| this)?|ignore (?:that|this|me|my (?:last )?message)|"
     r"(?:all |already |i'm |im |it's |its |now |been )*(?:sorted|solved|resolved|fixed)|sorted (?:it|now|out)|"
-    r"(?:i|we)(?:'ve| have)? (?:just )?(?:found|got|figured|worked|sorted|solved|fixed) (?:it|that|the answer|my answer)(?: out)?|"
-    r"it(?:'s| is) (?:ok|okay|fine|all right|alright|good) now|it works(?: now)?|works now|no longer need(?:ed)?(?: (?:help|it|a person|anyone|this))?|"
+    r"(?:i|we)(?:'ve| have)? (?:just )?(?:found|got|figured|worked|sorted|solved|fixed) (?:it|that|the answer|my "
+    r"answer)(?: out)?|"
+    r"it(?:'s| is) (?:ok|okay|fine|all right|alright|good) now|it works(?: now)?|works now|no longer "
+    r"need(?:ed)?(?: (?:help|it|a person|anyone|this))?|"
     r"don't need (?:a |any ?)?(?:person|human|help|one|it|agent|anyone|anymore|any more)(?: any ?more)?|"
     r"(?:i'll|i will|let me) (?:just )?(?:ask|try) (?:you|the bot|the assistant|it myself) instead|changed my mind)\b"
 )
 _NOT_SETTLED = re.compile(
-    r"\b(?:not|isn't|wasn't|never been|hasn't|haven't|still|unless|until|when|want it|needs? to be|be|get)\b(?: \w+){0,2} (?:sorted|solved|resolved|fixed)\b"
+    r"\b(?:not|isn't|wasn't|never been|hasn't|haven't|still|unless|until|when|want it|needs? to be|be|get)\b(?: "
+    r"\w+){0,2} (?:sorted|solved|resolved|fixed)\b"
 )
 
 
@@ -190,39 +188,11 @@ def asks_for_person(text: str) -> bool:
     """Whether the customer wants a person instead of the agent, in English of any spelling or another main language."""
     if any(pattern.search(text) for pattern in _ABROAD):
         return True
-    plain = _NOT_PEOPLE.sub(" ", _mended(text))
+    plain = _NOT_PEOPLE.sub(" ", mended(text))
     if _ALONE.fullmatch(re.sub(r"[?!.,;:\n ]+", " ", plain).strip()):
         return True
     asked_of_us = re.sub(r"\b(?:am i|are you|is this) [^?!.\n]*", " ", plain)
     return any(pattern.search(asked_of_us) for pattern in _CALLS)
-
-
-def asks_whether_bot(text: str) -> bool:
-    """Whether all the customer asks is who or what answers."""
-    plain = re.sub(r"[?!.,;:\n ]+", " ", _mended(text)).strip()
-    goods = re.search(r"\b(?:this|the) (?:machine|computer|program|system)\b", plain)
-    return bool(_BOT.fullmatch(plain) and _BOT_WORD.search(plain) and not goods)
-
-
-def small_talk(text: str) -> str | None:
-    """hello | thanks | bye | offer, if the message is nothing but that."""
-    plain = re.sub(r"[^\w'’ ]+|_", " ", text.lower().replace("’", "'"))
-    plain = re.sub(r"\s+", " ", plain).strip()
-    found: list[str] = []
-    while plain:
-        best = ("", 0)
-        for name, pattern in _PIECES.items():
-            for end in _ends(plain):
-                if end > best[1] and pattern.fullmatch(plain[:end]):
-                    best = (name, end)
-        if not best[1]:
-            return None
-        found.append(best[0])
-        plain = plain[best[1] :].strip()
-    for name in ("offer", "bye", "thanks", "hello"):
-        if name in found:
-            return name
-    return None
 
 
 def never_mind(text: str) -> bool:
@@ -233,13 +203,7 @@ def never_mind(text: str) -> bool:
     return bool(_NEVER_MIND.search(plain)) and not _NOT_SETTLED.search(plain)
 
 
-def _ends(text: str) -> list[int]:
-    """Where words end, of the first ten."""
-    ends = [match.start() for match in re.finditer(" ", text)][:10]
-    return [*ends, len(text)] if len(ends) < 10 else ends
-
-
-def _mended(text: str) -> str:
+def mended(text: str) -> str:
     """Lower case, words apart, the misspelt words of a call for a person spelt right."""
     tokens = [token.replace("’", "'") for token in _TOKEN.findall(text.lower())]
     return " ".join(_mend(token) for token in tokens)

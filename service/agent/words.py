@@ -8,7 +8,7 @@ _LANGUAGES = {
     "es": "Solo puedo responder en inglés. He pedido a una persona de {company} que continúe aquí la conversación.",
     "it": "Posso rispondere solo in inglese. Ho chiesto a una persona di {company} di proseguire qui la conversazione.",
     "pt": "Só consigo responder em inglês. Pedi a uma pessoa de {company} que continue aqui a conversa.",
-    "nl": "Ik kan alleen in het Engels antwoorden. Ik heb een medewerker van {company} gevraagd het hier over te nemen.",
+    "nl": "Ik kan alleen in het Engels antwoorden. Ik heb iemand van {company} gevraagd het hier over te nemen.",
     "pl": "Mogę odpowiadać tylko po angielsku. Poprosiłem osobę z {company} o przejęcie tej rozmowy.",
     "uk": "Я можу відповідати лише англійською. Я передав цю розмову людині з {company}, вона відповість тут.",
     "ru": "Я могу отвечать только на английском. Я передал этот разговор сотруднику {company}, он ответит здесь.",
@@ -31,7 +31,7 @@ def small_talk(kind: str, company: str) -> str:
         "hello": f"Hello! I'm the AI assistant of {company}. What would you like to know?",
         "thanks": "You're welcome. If there is anything else, just ask.",
         "bye": "Goodbye! You can write here again at any time.",
-        "offer": f"I answer questions from the help centre of {company}. Please tell me in a sentence what it is about, "
+        "offer": f"I answer questions from the help centre of {company}. Please tell me in a sentence what it is, "
         'or write "a person" and I\'ll call one.',
         "bot": f"I'm an AI assistant, not a person. I answer from the help centre of {company}. "
         'If you would rather have a person, write "a person" and I\'ll call one.',

@@ -23,11 +23,21 @@ def enough(right: Sequence[bool]) -> bool:
     return len(right) >= LEAST_LABELS and min(sum(right), len(right) - sum(right)) >= LEAST_OF_A_KIND
 
 
-def fit(rows: Sequence[Mapping[str, float]], right: Sequence[bool], names: Sequence[str], fitted_on: str) -> Confidence:
-    """The model over all rows; its `outcomes` are cross-fitted, row by row in the given order."""
+def fit(
+    rows: Sequence[Mapping[str, float]],
+    right: Sequence[bool],
+    names: Sequence[str],
+    fitted_on: str,
+    groups: Sequence[str] = (),
+) -> Confidence:
+    """The model over all rows; its `outcomes` are cross-fitted, row by row in the given order.
+
+    Rows of one group (the questions of one conversation) are never on both sides of a fit: they know too much of each
+    other.
+    """
     matrix = np.array([[row.get(name, 0.0) for name in names] for row in rows], dtype=float)
     labels = np.array(right, dtype=int)
-    folds = _folds(labels)
+    folds = _folds(labels, groups)
     by_strength = {strength: _out_of_fold(matrix, labels, folds, strength) for strength in STRENGTHS}
     strength = min(STRENGTHS, key=lambda each: _log_loss(by_strength[each], labels))
     means, scales, weights, intercept = _train(matrix, labels, strength)
@@ -43,13 +53,19 @@ def fit(rows: Sequence[Mapping[str, float]], right: Sequence[bool], names: Seque
     )
 
 
-def _folds(labels: np.ndarray) -> np.ndarray:
-    """The fold of each row, each label spread evenly over them."""
-    random = np.random.default_rng(SEED)
+def _folds(labels: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+    """The fold of each row: groups whole, and each label spread as evenly over the folds as that allows."""
+    names = list(groups) or [str(number) for number in range(len(labels))]
+    members: dict[str, list[int]] = {}
+    for place in np.random.default_rng(SEED).permutation(len(labels)):
+        members.setdefault(names[place], []).append(int(place))
     folds = np.zeros(len(labels), dtype=int)
-    for label in (0, 1):
-        places = random.permutation(np.flatnonzero(labels == label))
-        folds[places] = np.arange(len(places)) % FOLDS
+    filled = np.zeros((FOLDS, 2))
+    for places in sorted(members.values(), key=len, reverse=True):
+        own = np.array([len(places) - labels[places].sum(), labels[places].sum()])
+        fold = int(np.argmin(filled @ own + filled.sum(axis=1) * 1e-3))
+        folds[places] = fold
+        filled[fold] += own
     return folds
 
 

@@ -102,6 +102,11 @@ def taught(measured: Sequence[Measured]) -> list[Measured]:
     return [each for each in measured if each.question.split == "calibrate" and len(each.examined.parts) == 1]
 
 
+def conversations(measured: Sequence[Measured]) -> list[str]:
+    """Which conversation each question is from: those that begin alike are one."""
+    return [each.question.history[0][1] if each.question.history else each.question.text for each in measured]
+
+
 def score(pack: Pack, measured: Sequence[Measured], wrong_rate: float) -> dict[str, Any]:
     """Fit on `calibrate` where it has labels enough, choose the threshold there, and score each split."""
     teaching = taught(measured)
@@ -109,7 +114,8 @@ def score(pack: Pack, measured: Sequence[Measured], wrong_rate: float) -> dict[s
     own: dict[str, float] = {}
     if enough(right):
         rows = [each.examined.parts[0].facts for each in teaching]
-        confidence = fit(rows, right, FACT_NAMES, f"{pack.name}: {len(rows)} questions of its calibrate split")
+        title = f"{pack.name}: {len(rows)} questions of its calibrate split"
+        confidence = fit(rows, right, FACT_NAMES, title, conversations(teaching))
         # On calibrate every question is scored by a model that has not seen it.
         own = {each.question.id: out[0] for each, out in zip(teaching, confidence.outcomes, strict=True)}
         threshold = confidence.threshold(wrong_rate)

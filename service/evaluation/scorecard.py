@@ -121,7 +121,7 @@ def fpr_at_tpr(scores: Sequence[float], positive: Sequence[bool], tpr: float) ->
 
 
 def aurc(levels: Sequence[tuple[float, int, int]]) -> float | None:
-    """Area under the risk-coverage curve: the mean wrong rate over sending 1, 2, ... all; ties as if in random order."""
+    """Area under the risk-coverage curve: the mean wrong rate of sending 1, 2, ... all; ties in random order."""
     sent, wrong, total = 0, 0.0, 0.0
     for _, hits, misses in levels:
         size = hits + misses

@@ -14,7 +14,7 @@ from service.agent.confidence import SHIPPED, Confidence
 from service.db import Database
 from service.evaluation.datasets import read_pack
 from service.evaluation.fit import fit
-from service.evaluation.run import FACT_NAMES, WRONG_RATE, Measured, load_articles, measure, taught
+from service.evaluation.run import FACT_NAMES, WRONG_RATE, Measured, conversations, load_articles, measure, taught
 
 
 async def teach(folders: Sequence[Path]) -> Confidence:
@@ -22,15 +22,17 @@ async def teach(folders: Sequence[Path]) -> Confidence:
     rows: list[dict[str, float]] = []
     right: list[bool] = []
     names: list[str] = []
+    groups: list[str] = []
     of_first = 0
     for folder in folders:
         name, measured = await _measured(folder)
         teaching = taught(measured)
         rows += [each.examined.parts[0].facts for each in teaching]
         right += [each.judged.right for each in teaching]
+        groups += conversations(teaching)
         names.append(f"{name} ({len(teaching)})")
         of_first = of_first or len(teaching)
-    confidence = fit(rows, right, FACT_NAMES, f"calibrate questions of {', '.join(names)}")
+    confidence = fit(rows, right, FACT_NAMES, f"calibrate questions of {', '.join(names)}", groups)
     return replace(confidence, outcomes=confidence.outcomes[:of_first])
 
 
@@ -54,4 +56,4 @@ async def _measured(folder: Path) -> tuple[str, list[Measured]]:
 if __name__ == "__main__":
     fitted = asyncio.run(teach([Path(each) for each in sys.argv[1:]]))
     fitted.save(SHIPPED, WRONG_RATE)
-    print(fitted.fitted_on, fitted.threshold(WRONG_RATE), sep="\n")  # noqa: T201
+    print(fitted.fitted_on, fitted.threshold(WRONG_RATE), sep="\n")
