@@ -66,7 +66,11 @@ async def running(context: Context, *, migrate: bool = True) -> AsyncIterator[No
     if migrate:
         await migrations.upgrade(context.db)
     else:
-        await migrations.wait(context.db)
+        await migrations.wait(context.db, context.stopping)
+        if context.stopping.is_set():
+            await context.db.close()
+            yield
+            return
     context.db.waker.start(context.db.engine)
     await context.knowledge.start()
     loops: Sequence[asyncio.Task[None]] = [

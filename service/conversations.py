@@ -24,9 +24,17 @@ from service.models import (
     Message,
     Staff,
 )
+from service.wake import NEW_CONVERSATION
 
 #: After this many seconds a resolved conversation that is written to again begins anew with the agent.
 REOPEN_TO_PERSON_SECONDS = 24 * 3600.0
+
+
+#: What a customer who waits for a person reads when the agent gets the conversation back.
+HANDED_BACK = (
+    "You are writing with the AI assistant again. If your question is still open, please ask it in other words, or ask "
+    "for a person."
+)
 
 
 class NotPossible(Exception):
@@ -69,6 +77,7 @@ async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Convers
                 customer_id=identity.customer_id, identity_id=identity.id, channel=channel, thread=inbound.thread
             ),
         )
+        wake(session, NEW_CONVERSATION)
         found = (await session.exec(select(Conversation.id).where(*key))).one()
     conversation = await lock(session, found)
     assert conversation is not None
@@ -146,7 +155,8 @@ async def say(
             channel=conversation.channel,
             author=author,
             seq=message.seq,
-            due_at=await now(session),
+            due_at=(at := await now(session)),
+            created_at=at,
         )
     )
     return message
@@ -177,15 +187,12 @@ async def conclude(
     conversation.topic = response.topic or conversation.topic
     if isinstance(verdict, Escalate):
         await escalate(session, conversation, verdict.reason, decision)
-        # What came in the meantime is before that person too.
-        owed = await owed_messages(session, conversation.id)
-    for message in owed:
-        message.status = "escalated" if isinstance(verdict, Escalate) else "answered"
-        message.answered_by = decision.id
-        session.add(message)
+    else:
+        for message in owed:
+            message.status, message.answered_by = "answered", decision.id
+            session.add(message)
     sources = [{"title": title, "url": f"{base_url}/help/{slug}"} for slug, title in getattr(verdict, "sources", ())]
     first = "" if conversation.disclosed else disclosure
-    conversation.disclosed = True
     await say(
         session, conversation, author="agent", text=verdict.text, decision=decision, sources=sources, disclosure=first
     )
@@ -201,8 +208,11 @@ async def owed_messages(session: AsyncSession, conversation_id: int) -> list[Mes
 async def escalate(
     session: AsyncSession, conversation: Conversation, reason: str, decision: Decision | None = None
 ) -> None:
-    """Call for a person. What the customer reads about it is the caller's."""
-    conversation.state = "waiting"
+    """Call for a person, before whom everything unanswered is. What the customer reads about it is the caller's."""
+    for message in await owed_messages(session, conversation.id):
+        message.status, message.answered_by = "escalated", decision.id if decision else None
+        session.add(message)
+    conversation.state, conversation.ready_at, conversation.owed_since = "waiting", None, None
     session.add(
         Escalation(
             conversation_id=conversation.id,
@@ -260,17 +270,36 @@ async def hand_back(session: AsyncSession, conversation_id: int, staff: Staff) -
     await _not_anothers(session, conversation, staff)
     if conversation.state not in ("person", "waiting"):
         raise NotPossible("The agent already has this conversation, or it is resolved.")
+    was_waiting = conversation.state == "waiting"
     await give_turn_to_agent(session, conversation)
     audit(session, conversation, "staff", "handed_back", staff)
-    last = select(func.max(Message.seq)).where(Message.conversation_id == conversation.id, Message.author == "person")
-    since = (await session.exec(last)).one() or 0
-    unanswered = update(Message).where(
-        col(Message.conversation_id) == conversation.id, col(Message.status) == "person", col(Message.seq) > since
-    )
-    result = await session.exec(unanswered.values(status="owed"))
-    if result.rowcount:
+    unanswered = await _unanswered(session, conversation)
+    for message in unanswered:
+        message.status, message.answered_by = "owed", None
+        session.add(message)
+    if unanswered:
         conversation.ready_at = conversation.owed_since = await now(session)
+    elif was_waiting:
+        # They were told that a person would reply, and now none will.
+        await say(session, conversation, author="agent", text=HANDED_BACK)
     return conversation
+
+
+async def _unanswered(session: AsyncSession, conversation: Conversation) -> list[Message]:
+    """The customer's messages after the last thing that reached them, or will."""
+    said = select(func.max(Message.seq)).where(
+        Message.conversation_id == conversation.id,
+        col(Message.author).in_(("agent", "person")),
+        col(Message.status).in_(("queued", "sent", "uncertain")),
+    )
+    since = (await session.exec(said)).one() or 0
+    query = select(Message).where(
+        Message.conversation_id == conversation.id,
+        Message.author == "customer",
+        col(Message.status).in_(("person", "escalated", "answered")),
+        Message.seq > since,
+    )
+    return list((await session.exec(query)).all())
 
 
 async def give_turn_to_agent(session: AsyncSession, conversation: Conversation) -> None:
@@ -374,4 +403,6 @@ async def settle(
     message = await session.get(Message, delivery.message_id)
     assert message is not None
     message.status, message.reason, message.changed = state, reason, touch(session, conversation)
+    # Only what reached the customer has told them; a disclosure that was cancelled is owed again.
+    conversation.disclosed = conversation.disclosed or (bool(message.disclosure) and state in ("sent", "uncertain"))
     session.add(message)

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 MOST_ATTEMPTS = 6
 #: What the agent sees of the conversation so far.
 HISTORY_MESSAGES = 12
+#: "Never mind" is said in few characters; a longer message says something else too.
+SHORT_MESSAGE = 200
 #: Why a message that came while a person was called for is the agent's to answer.
 TAKEN_BACK = "The customer no longer wanted a person."
 
@@ -41,13 +43,14 @@ DISCLOSURE = (
 
 async def receive(context: Context, channel: Channel, inbound: Inbound) -> Message:
     """Store what came in and owe a response, in one transaction. Seen before: the message as it was stored then."""
-    inbound = Inbound(**{**inbound.__dict__, "text": clean(inbound.text), "name": clean(inbound.name)[:200]})
+    inbound = replace(inbound, text=clean(inbound.text), name=clean(inbound.name)[:200])
+    taken_back = len(inbound.text) <= SHORT_MESSAGE and never_mind(inbound.text)
     async with context.db.write() as session:
         conversation = await conversations.open(session, channel.name, inbound)
         known = select(Message).where(Message.channel == channel.name, Message.external_id == inbound.external_id)
         if message := (await session.exec(known)).first():
             return message
-        status, reason, decision_id = await _place(session, channel, conversation, inbound)
+        status, reason, decision_id = await _place(session, channel, conversation, inbound, taken_back)
         message = conversations.add_message(
             session,
             conversation,
@@ -72,7 +75,7 @@ def clean(text: str) -> str:
 
 
 async def _place(
-    session: AsyncSession, channel: Channel, conversation: Conversation, inbound: Inbound
+    session: AsyncSession, channel: Channel, conversation: Conversation, inbound: Inbound, taken_back: bool
 ) -> tuple[str, str, int | None]:
     """Whose an inbound message is: its status, the reason if nobody answers it, the decision that already did."""
     if inbound.kind == Kind.AUTOMATIC:
@@ -83,7 +86,7 @@ async def _place(
     conversation.stopped, reason = False, ""
     if conversation.state == "resolved":
         await conversations.reopen(session, conversation)
-    if conversation.state == "waiting" and conversation.assigned_to is None and never_mind(inbound.text):
+    if conversation.state == "waiting" and conversation.assigned_to is None and taken_back:
         await conversations.give_turn_to_agent(session, conversation)
         reason = TAKEN_BACK
     if conversation.state == "waiting":
@@ -149,6 +152,14 @@ async def claim_conversation(context: Context) -> Claim | None:
 
 async def respond(context: Context, claim: Claim) -> None:
     """Think about what the customer wrote, and record the verdict if it is still the agent's turn."""
+    try:
+        await _respond(context, claim)
+    except asyncio.CancelledError:  # the process stops: whoever goes on need not wait for the lease to end
+        await asyncio.shield(_release(context, claim))
+        raise
+
+
+async def _respond(context: Context, claim: Claim) -> None:
     asked, owed = await _asked(context, claim)
     if not owed:
         async with _still_ours(context, claim):
@@ -207,7 +218,9 @@ async def _asked(context: Context, claim: Claim) -> tuple[Asked, list[Message]]:
 async def _think(context: Context, claim: Claim, asked: Asked) -> Response | None:
     """The agent's response; None if the lease was lost meanwhile. The lease is renewed for as long as it takes."""
     thinking = asyncio.create_task(context.agent.respond(asked))
-    deadline = time.monotonic() + context.settings.respond_give_up_seconds
+    # Counted from when it was first owed, but a late worker too gets the time of one lease.
+    left = max(context.settings.respond_give_up_seconds - claim.owed_for, context.settings.lease_seconds)
+    deadline = time.monotonic() + left
     try:
         while True:
             done, _ = await asyncio.wait({thinking}, timeout=context.settings.lease_seconds / 4)
@@ -219,6 +232,15 @@ async def _think(context: Context, claim: Claim, asked: Asked) -> Response | Non
                 return None
     finally:
         thinking.cancel()
+
+
+async def _release(context: Context, claim: Claim) -> None:
+    """Give the claim up as if it had not been made."""
+    statement = update(Conversation).where(
+        col(Conversation.id) == claim.conversation_id, col(Conversation.fence) == claim.fence
+    )
+    async with context.db.write() as session:
+        await session.exec(statement.values(lease_until=0.0, attempts=col(Conversation.attempts) - 1))
 
 
 async def _renew(context: Context, claim: Claim) -> bool:
@@ -296,7 +318,15 @@ class Parcel:
     outbound: Outbound
     channel: Channel
     unknown: bool
-    may_send: bool  # False: it may only be looked up
+    refusal: "Refusal | None" = None  # it may only be looked up, not sent
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a delivery must not be sent. `quiet`: nothing is wrong, so nobody needs to be called."""
+
+    reason: str
+    quiet: bool
 
 
 def deliverable() -> tuple[Any, ...]:
@@ -310,27 +340,57 @@ def deliverable() -> tuple[Any, ...]:
     return col(Delivery.due_at).is_not(None), col(Delivery.lease_until) < clock(), ~blocked
 
 
-async def claim_delivery(context: Context) -> Parcel | None:
-    """The next due delivery, marked as being sent. What forbids sending it is asked here, in the same transaction."""
+async def claim_delivery(context: Context, full: Collection[str] = ()) -> Parcel | None:
+    """The next due delivery, marked as being sent. What forbids sending it is asked here, in the same transaction.
+
+    `full`: channels on which this process sends as much as it may.
+    """
     due = (
         select(Delivery.id, Delivery.conversation_id)
-        .where(col(Delivery.due_at) <= clock(), *deliverable())
+        .where(col(Delivery.due_at) <= clock(), col(Delivery.channel).not_in(full), *deliverable())
         .order_by(col(Delivery.due_at))
         .limit(8)
     )
     async with context.db.read() as session:
         candidates = (await session.exec(due)).all()
     for delivery_id, conversation_id in candidates:
-        async with context.db.write() as session:
-            # Always the conversation first: whoever takes over locks in the same order.
-            conversation = await conversations.lock(session, conversation_id, skip_locked=True)
-            ours = select(Delivery).where(
-                Delivery.id == delivery_id, col(Delivery.due_at) <= clock(), col(Delivery.lease_until) < clock()
-            )
-            delivery = (await session.exec(ours)).first() if conversation else None
-            if conversation and delivery and (parcel := await _begin(context, session, conversation, delivery)):
-                return parcel
+        try:
+            async with _locked_delivery(context, delivery_id, conversation_id) as found:
+                if found and (parcel := await _begin(context, *found)):
+                    return parcel
+        except Exception as error:  # durable work: one row that cannot be prepared must not hold up all others
+            log.error("delivery.unprepared", conversation=conversation_id, exc_info=True)
+            await _set_aside(context, delivery_id, conversation_id, type(error).__name__)
     return None
+
+
+@contextlib.asynccontextmanager
+async def _locked_delivery(
+    context: Context, delivery_id: int, conversation_id: int
+) -> AsyncIterator[tuple[AsyncSession, Conversation, Delivery] | None]:
+    """A transaction that holds a due delivery; None where somebody else does."""
+    async with context.db.write() as session:
+        # Always the conversation first: whoever takes over locks in the same order.
+        conversation = await conversations.lock(session, conversation_id, skip_locked=True)
+        ours = select(Delivery).where(
+            Delivery.id == delivery_id, col(Delivery.due_at) <= clock(), col(Delivery.lease_until) < clock()
+        )
+        delivery = (await session.exec(ours)).first() if conversation else None
+        yield (session, conversation, delivery) if conversation and delivery else None
+
+
+async def _set_aside(context: Context, delivery_id: int, conversation_id: int, error: str) -> None:
+    """Try a delivery that could not be prepared again later; after a few times a person looks at it."""
+    async with _locked_delivery(context, delivery_id, conversation_id) as found:
+        if found is None:
+            return
+        session, conversation, delivery = found
+        delivery.attempts += 1
+        if delivery.attempts >= MOST_ATTEMPTS:
+            await _fail(session, conversation, delivery, f"It could not be prepared for sending ({error}).")
+        else:
+            delivery.due_at = await conversations.now(session) + backoff(delivery.attempts)
+            session.add(delivery)
 
 
 async def _begin(
@@ -342,8 +402,7 @@ async def _begin(
     refusal = _refusal(context, channel, conversation, delivery)
     can_ask = channel is not None and channel.outcome is not None
     if refusal and not (unknown and can_ask):
-        state = "uncertain" if unknown else "cancelled" if delivery.author == "agent" else "failed"
-        await conversations.settle(session, conversation, delivery, state, refusal)
+        await _refuse(session, conversation, delivery, refusal, unknown=unknown)
         return None
     if unknown and not can_ask:
         if delivery.repeated:
@@ -374,48 +433,70 @@ async def _begin(
     )
     age = await conversations.now(session) - delivery.created_at
     return Parcel(
-        delivery.id, conversation.id, delivery.fence, delivery.attempts, age, outbound, channel, unknown, not refusal
+        delivery.id, conversation.id, delivery.fence, delivery.attempts, age, outbound, channel, unknown, refusal
     )
 
 
-def _refusal(context: Context, channel: Channel | None, conversation: Conversation, delivery: Delivery) -> str:
-    """Why this delivery must not be sent now; empty if it may."""
+def _refusal(
+    context: Context, channel: Channel | None, conversation: Conversation, delivery: Delivery
+) -> Refusal | None:
+    """Why this delivery must not be sent now; None if it may."""
     if delivery.author == "agent" and conversation.state not in ("agent", "waiting"):
-        return "A person had taken over before it was sent."
+        return Refusal("A person had taken over before it was sent.", quiet=True)
     if conversation.stopped:
-        return "The customer wants no more messages."
+        return Refusal("The customer wants no more messages.", quiet=delivery.author == "agent")
     if channel is None or channel.missing:
-        return "This channel is off. `firstline check` says which setting turns it on."
+        return Refusal("This channel is off. `firstline check` says which setting turns it on.", quiet=False)
     window = channel.window(conversation.last_customer_at, context.clock())
-    return "" if window.open else window.reason or "The channel takes no message now."
+    return None if window.open else Refusal(window.reason or "The channel takes no message now.", quiet=False)
+
+
+async def _refuse(
+    session: AsyncSession, conversation: Conversation, delivery: Delivery, refusal: Refusal, *, unknown: bool
+) -> None:
+    """Settle a delivery that must not be sent; unless that is as it should be, staff are called."""
+    if refusal.quiet:
+        await conversations.settle(
+            session, conversation, delivery, "uncertain" if unknown else "cancelled", refusal.reason
+        )
+    else:
+        state = "uncertain" if unknown else "failed"
+        await _fail(session, conversation, delivery, refusal.reason, state=state)
 
 
 async def deliver(context: Context, parcel: Parcel) -> None:
     """Send it, or find out what became of it, and write down which."""
+    as_before = "uncertain" if parcel.unknown else "ready"
     try:
-        receipt = await _dispatch(parcel)
+        # Shorter than the lease: while one worker waits for the vendor, no other sends the same.
+        async with asyncio.timeout(context.settings.lease_seconds * 0.75):
+            receipt = await _dispatch(parcel)
     except Undeliverable as error:
         if error.permanent:
             await _settle(context, parcel, "failed", error.reason)
         else:
-            await _retry(context, parcel, error.reason)
-    except OutcomeUnknown as error:
+            await _retry(context, parcel, error.reason, state=as_before)
+    except (OutcomeUnknown, TimeoutError) as error:
         log.warning("delivery.uncertain", conversation=parcel.conversation_id, attempt=parcel.attempts)
-        await _retry(context, parcel, str(error), state="uncertain")
+        await _retry(context, parcel, str(error) or "The channel did not answer in time.", state="uncertain")
     except Exception as error:  # durable work: anything else is worth a retry
         log.warning("delivery.retry", conversation=parcel.conversation_id, attempt=parcel.attempts, exc_info=True)
-        await _retry(context, parcel, type(error).__name__, state="uncertain" if parcel.unknown else "ready")
+        await _retry(context, parcel, type(error).__name__, state=as_before)
     else:
         if receipt is None:
-            await _settle(context, parcel, "cancelled", "A person had taken over before it was sent.")
+            await _settle(context, parcel, "cancelled")
         else:
             await _settle(context, parcel, "sent", external_id=receipt.external_id)
 
 
 async def _dispatch(parcel: Parcel) -> Receipt | None:
+    """Send it, after a look at what became of an earlier try. None: it was not sent, and must not be."""
     if parcel.unknown and parcel.channel.outcome is not None:
-        receipt = await parcel.channel.outcome(parcel.outbound)
-        if receipt is not None or not parcel.may_send:
+        try:
+            receipt = await parcel.channel.outcome(parcel.outbound)
+        except Exception as error:  # whatever keeps us from knowing, we do not know
+            raise OutcomeUnknown(f"What became of it could not be looked up ({type(error).__name__}).") from error
+        if receipt is not None or parcel.refusal:
             return receipt
     return await parcel.channel.send(parcel.outbound)
 
@@ -428,8 +509,10 @@ async def _settle(
         delivery = await _fenced(session, parcel)
         if conversation is None or delivery is None:
             return
-        if state == "failed":
-            await _fail(session, conversation, delivery, reason)
+        if state == "cancelled" and parcel.refusal:
+            await _refuse(session, conversation, delivery, parcel.refusal, unknown=False)
+        elif state in ("failed", "uncertain"):
+            await _fail(session, conversation, delivery, reason, state=state)
         else:
             delivery.external_id = external_id
             delivery.sent_at = await conversations.now(session) if state == "sent" else None
@@ -440,7 +523,8 @@ async def _settle(
 
 async def _retry(context: Context, parcel: Parcel, reason: str, state: str = "ready") -> None:
     if parcel.age > parcel.channel.give_up_after:
-        await _settle(context, parcel, "failed", f"Given up after {parcel.attempts} tries: {reason}")
+        given_up = "uncertain" if state == "uncertain" else "failed"
+        await _settle(context, parcel, given_up, f"Given up after {parcel.attempts} tries: {reason}")
         return
     async with context.db.write() as session:
         if delivery := await _fenced(session, parcel):
@@ -460,5 +544,7 @@ async def _fail(
     """A failure that staff see: on the message, and as a call for a person if nobody has the conversation."""
     await conversations.settle(session, conversation, delivery, state, reason)
     conversations.audit(session, conversation, "system", "delivery_failed", reason=reason, seq=delivery.seq)
-    if conversation.state == "agent":
+    if conversation.state in ("agent", "resolved"):
+        conversation.assigned_to = conversation.resolved_by
+        conversation.resolved_at = conversation.resolved_by = None
         await conversations.escalate(session, conversation, f"A reply did not reach the customer: {reason}")

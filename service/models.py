@@ -58,6 +58,7 @@ class Conversation(SQLModel, table=True):
         UniqueConstraint("channel", "thread"),
         Index("conversation_due", "ready_at", "lease_until"),
         Index("conversation_queue", "state", "updated_at"),
+        Index("conversation_changed", "updated_at"),
     )
 
     id: int = key()

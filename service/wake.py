@@ -2,16 +2,22 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterable
 from typing import Any
 
 import asyncpg
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 log = structlog.get_logger()
 
 CHANNEL = "firstline"
+#: What readers of a thread without a conversation wait for: that one is opened. No conversation has this number.
+NEW_CONVERSATION = 0
+#: Changes are looked for this long before the last one seen: processes' clocks differ a little.
+OVERLAP_SECONDS = 2.0
 
 
 class Subscription:
@@ -77,15 +83,31 @@ class Waker:
             self._task = None
 
     async def _follow_sqlite(self, engine: Any) -> None:
-        last = None
-        async with engine.connect() as connection:
-            while True:
-                version = (await connection.exec_driver_sql("PRAGMA data_version")).scalar()
-                await connection.rollback()
-                if last is not None and version != last:
-                    self.wake()
-                last = version
-                await asyncio.sleep(0.2)
+        while True:
+            try:
+                async with engine.connect() as connection:
+                    await self._poll(connection)
+            except SQLAlchemyError as error:
+                log.warning("waker.reconnect", error=type(error).__name__)
+                await asyncio.sleep(1)
+
+    async def _poll(self, connection: Any) -> None:
+        """Look at one number; only if it moved, at which conversations did, and wake those who follow them."""
+        version, seen = None, {}
+        while True:
+            latest = (await connection.exec_driver_sql("PRAGMA data_version")).scalar()
+            if latest != version:
+                since = max((at for _, at in seen.values()), default=time.time()) - OVERLAP_SECONDS
+                query = text("SELECT id, clock, updated_at FROM conversation WHERE updated_at > :since")
+                rows = (await connection.execute(query, {"since": since})).all()
+                moved = {id for id, clock, _ in rows if seen.get(id, (None,))[0] != clock}
+                opened = {NEW_CONVERSATION} if moved - seen.keys() else set()
+                # Work can be due without anything that a reader could see.
+                self.wake(moved | opened)
+                seen = {id: (clock, at) for id, clock, at in rows}
+            version = latest
+            await connection.rollback()
+            await asyncio.sleep(0.2)
 
     async def _follow_postgresql(self) -> None:
         url = self.url.replace("postgresql+asyncpg://", "postgresql://", 1)

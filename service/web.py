@@ -19,6 +19,7 @@ from channels.base import Channel, Forbidden, Inbound, Malformed, Webhook
 from service import flow
 from service.context import Context
 from service.models import Conversation, Message, Staff
+from service.wake import NEW_CONVERSATION
 
 log = structlog.get_logger()
 
@@ -55,21 +56,20 @@ def mount(app: FastAPI, context: Context) -> None:
                 answer = channel.reply(each.external_id, message.seq)
         return JSONResponse(answer)
 
-    async def reader(name: str, request: Request) -> tuple[Channel, str]:
-        """Whose thread the caller may read; asked before the stream begins, so that a refusal has its status."""
+    async def reader(name: str, request: Request, after: str = "") -> tuple[Channel, str, int]:
+        """Whose thread the caller may read, and from where: asked while a refusal can still have its status."""
         channel = find_channel(name)
+        headers = {key.lower(): value for key, value in request.headers.items()}
         try:
-            return channel, channel.thread({key.lower(): value for key, value in request.headers.items()})
+            return channel, channel.thread(headers), to_position(headers.get("last-event-id") or after)
         except Forbidden as error:
             raise HTTPException(403, str(error)) from None
 
     @router.get("/channels/{name}/stream", response_class=EventSourceResponse)
     async def stream(
-        request: Request, found: Annotated[tuple[Channel, str], Depends(reader)], after: int = 0
+        found: Annotated[tuple[Channel, str, int], Depends(reader)],
     ) -> AsyncIterator[ServerSentEvent]:
-        channel, thread = found
-        last = request.headers.get("last-event-id", "")
-        async for event in follow(context, channel, thread, int(last) if last.isdecimal() else after):
+        async for event in follow(context, *found):
             yield event
 
     @router.get("/healthz")
@@ -120,12 +120,17 @@ async def to_webhook(request: Request, body: bytes) -> Webhook:
     return Webhook(url=str(request.url), headers=headers, body=body, form=form)
 
 
+def to_position(value: str) -> int:
+    """A reader's place in the stream; what is no such number is the beginning."""
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= 9 else 0
+
+
 async def follow(context: Context, channel: Channel, thread: str, after: int) -> AsyncIterator[ServerSentEvent]:
     """A customer's view of one thread: every message past the clock `after`, then each change as it comes."""
     known: tuple[Any, ...] = ()
     conversation_id: int | None = None
     while conversation_id is None and not context.stopping.is_set():
-        with context.db.waker.subscribe() as changed:
+        with context.db.waker.subscribe(NEW_CONVERSATION) as changed:
             async with context.db.read() as session:
                 query = select(Conversation.id).where(
                     Conversation.channel == channel.name, Conversation.thread == thread
@@ -151,6 +156,9 @@ async def follow(context: Context, channel: Channel, thread: str, after: int) ->
                 )
                 messages = (await session.exec(query.order_by(col(Message.changed)))).all()
                 staff = await session.get(Staff, conversation.assigned_to) if conversation.assigned_to else None
+            if after > conversation.clock:  # a position of another time: the database was restored
+                after = 0
+                continue
             for message in messages:
                 yield ServerSentEvent(event="message", id=str(message.changed), data=_message(message, thread))
             after = max(after, conversation.clock)

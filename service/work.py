@@ -1,6 +1,7 @@
 """The loop that does what is owed: responses and deliveries, in every process, shared by leases."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
@@ -16,54 +17,65 @@ log = structlog.get_logger()
 
 #: The longest the loop sleeps: work whose time comes without anybody saying so (an expired lease) is found by then.
 IDLE_SECONDS = 1.0
+#: What is due but held by another process is looked at again after this time.
+HELD_SECONDS = 0.1
 #: How long a stopping process waits for what is under way; with the web server's own it stays below ten seconds.
 GRACE_SECONDS = 5.0
+#: Messages that one process sends on one channel at the same time. A vendor that hangs holds up its own channel only.
+SENDS_PER_CHANNEL = 8
 
 
 async def work(context: Context, stop: asyncio.Event) -> None:
-    """Do what is owed until `stop`, at most `workers` at a time; then let what is under way come to its end."""
-    running: set[asyncio.Task[None]] = set()
+    """Do what is owed until `stop`; then let what is under way come to its end.
+
+    At most `workers` responses and SENDS_PER_CHANNEL deliveries a channel, apart from each other: a person's reply does
+    not wait for an answer that takes long to think of.
+    """
+    responses: dict[asyncio.Task[None], str] = {}
+    deliveries: dict[asyncio.Task[None], str] = {}
     stopping = asyncio.create_task(stop.wait())
     try:
         with context.db.waker.subscribe() as changed:
             while not stop.is_set():
                 try:
-                    idle = not await _start_due(context, running)
-                    pause = min(IDLE_SECONDS, await _until_due(context)) if idle else 0.0
+                    started = await _start_due(context, responses, deliveries)
+                    pause = 0.0 if started else min(IDLE_SECONDS, await _until_due(context))
                 except Exception:  # durable work: a database that is away comes back
                     log.error("work.failed", exc_info=True)
                     pause = IDLE_SECONDS
-                full = len(running) >= context.settings.workers
-                if pause or full:
-                    waiting = asyncio.create_task(changed.wait(IDLE_SECONDS if full else pause))
-                    ends = {stopping, *running} if full else {stopping, waiting, *running}
-                    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED, timeout=IDLE_SECONDS)
+                if pause:
+                    waiting = asyncio.create_task(changed.wait(pause))
+                    ends = {stopping, waiting, *responses, *deliveries}
+                    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                     waiting.cancel()
     finally:
         stopping.cancel()
-        if running:
+        if running := {*responses, *deliveries}:
             await asyncio.wait(running, timeout=GRACE_SECONDS)
-        for task in running:
-            task.cancel()  # its lease expires and another takes it up
-        await asyncio.gather(*running, return_exceptions=True)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _start_due(context: Context, running: set[asyncio.Task[None]]) -> bool:
-    """Begin one delivery and one response, if they are due and there is room. Deliveries first: they are quick."""
+async def _start_due(
+    context: Context, responses: dict[asyncio.Task[None], str], deliveries: dict[asyncio.Task[None], str]
+) -> bool:
+    """Begin one delivery and one response, if they are due and there is room; whether anything was begun."""
     started = False
-    if len(running) < context.settings.workers and (parcel := await claim_delivery(context)):
-        _run(running, deliver(context, parcel))
+    full = [name for name, count in Counter(deliveries.values()).items() if count >= SENDS_PER_CHANNEL]
+    if parcel := await claim_delivery(context, full):
+        _run(deliveries, deliver(context, parcel), parcel.channel.name)
         started = True
-    if len(running) < context.settings.workers and (claim := await claim_conversation(context)):
-        _run(running, respond(context, claim))
+    if len(responses) < context.settings.workers and (claim := await claim_conversation(context)):
+        _run(responses, respond(context, claim), "")
         started = True
     return started
 
 
-def _run(running: set[asyncio.Task[None]], work: Coroutine[Any, Any, None]) -> None:
+def _run(running: dict[asyncio.Task[None], str], work: Coroutine[Any, Any, None], channel: str) -> None:
     task = asyncio.create_task(work)
-    running.add(task)
-    task.add_done_callback(running.discard)
+    running[task] = channel
+    task.add_done_callback(running.pop)
     task.add_done_callback(_report)
 
 
@@ -74,13 +86,14 @@ def _report(task: asyncio.Task[None]) -> None:
 
 async def _until_due(context: Context) -> float:
     """Seconds until the next thing is due."""
-    ready = select(Conversation.ready_at - clock()).where(
+    ready = select(col(Conversation.ready_at) - clock()).where(
         col(Conversation.ready_at).is_not(None), Conversation.state == "agent", col(Conversation.lease_until) < clock()
     )
-    due = select(Delivery.due_at - clock()).where(*deliverable())
+    due = select(col(Delivery.due_at) - clock()).where(*deliverable())
     async with context.db.read() as session:
         nearest = [
             (await session.exec(query.order_by(order).limit(1))).first()
             for query, order in ((ready, col(Conversation.ready_at)), (due, col(Delivery.due_at)))
         ]
-    return max(0.005, min((seconds for seconds in nearest if seconds is not None), default=IDLE_SECONDS))
+    seconds = min((each for each in nearest if each is not None), default=IDLE_SECONDS)
+    return seconds if seconds > 0 else HELD_SECONDS

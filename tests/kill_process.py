@@ -69,6 +69,9 @@ def before_commit(context: Context, nth: int) -> None:
 
 
 def arm(point: str, context: Context, channel: SinkChannel, agent: ScriptedAgent) -> None:
+    if point.startswith("blind: "):
+        channel.outcome = None  # type: ignore[method-assign]
+        point = point.removeprefix("blind: ")
     if point == "after the acknowledgement":
         work.claim_conversation = dies_when_owed
     elif point == "after the claim":

@@ -1,16 +1,18 @@
 """The extractive answer: short, in order, from one article, and readable by itself."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from knowledge.passage import Found
 from service.agent import Agent, Answer, Asked, Clarify, Escalate, failed
-from service.agent.answer import DRAFT_FACTS, MAX_SENTENCES, MAX_WORDS, draft
+from service.agent.answer import DRAFT_FACTS, MAX_SENTENCES, MAX_WORDS, asks_how, draft
 from service.agent.confidence import Confidence
 from service.agent.cues import cue
 from service.agent.layout import dangles, lay_out
+from service.agent.parts import in_light_of
 from service.agent.wording import render
 from tests.passages import found, passage
 
@@ -248,3 +250,21 @@ async def test_a_failure_has_its_words_without_knowledge_or_model() -> None:
     assert isinstance(response.verdict, Escalate)
     assert "Acme" in response.verdict.text
     assert "4111" not in json.dumps(response.record)
+
+
+def test_an_order_in_few_words_wants_to_be_shown_how() -> None:
+    assert asks_how("change filter")
+    assert asks_how("how do I change the filter")
+    assert not asks_how("change of address was never confirmed to me by mail")
+    assert not asks_how("what does the filter cost")
+
+
+def test_a_part_of_a_message_is_found_where_the_whole_message_is() -> None:
+    outlet = passage("outlet", "Outlet returns", OUTLET, score=1.0)
+    regular = passage("regular", "Regular returns", REGULAR, score=0.9)
+    whole = found("both", [outlet])
+    part = found("and the label?", [regular, replace(outlet, score=0.5)])
+    together = in_light_of(whole, part)
+    assert [each.slug for each in together.passages] == ["outlet", "regular"]
+    assert together.articles[0][0] == "outlet"
+    assert together.question == "and the label?"

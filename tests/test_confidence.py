@@ -125,3 +125,24 @@ def test_the_shipped_coefficients_fit_the_facts_of_this_version() -> None:
 def test_an_answer_is_as_sure_as_its_weakest_part() -> None:
     assert together([0.9, 0.4]) == 0.4
     assert together([]) == 0.0
+
+
+def test_questions_of_one_conversation_are_never_on_both_sides_of_a_fit() -> None:
+    # Four rows a conversation, alike in all but noise that no model can learn from other conversations.
+    random_ = random.Random(9)
+    facts: list[dict[str, float]] = []
+    right: list[bool] = []
+    groups: list[str] = []
+    for number in range(60):
+        own = {str(place): random_.gauss(0, 1) for place in range(40)}
+        hit = random_.random() < 0.5
+        facts += [own] * 4
+        right += [hit] * 4
+        groups += [str(number)] * 4
+    names = [str(place) for place in range(40)]
+
+    def seen(fitted: Confidence) -> float:
+        return sum((value > 0.5) == hit for value, hit in fitted.outcomes) / len(right)
+
+    assert seen(fit(facts, right, names, "noise")) > 0.7
+    assert seen(fit(facts, right, names, "noise", groups)) < 0.65

@@ -115,6 +115,32 @@ async def test_what_a_person_answered_is_not_answered_again_after_handing_back(d
     assert [outbound.text for outbound in context.channels["sink"].sent] == ["Done."]
 
 
+async def test_handing_back_an_answer_that_was_cancelled_has_it_answered_again(db) -> None:
+    context = make_context(db)
+    await write(context, "question")
+    await flow.respond(context, await flow.claim_conversation(context))
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await conversations.take_over(session, 1, ana)
+        await conversations.hand_back(session, 1, ana)
+    await settle_all(context)
+    sent = context.channels["sink"].sent
+    assert [outbound.text for outbound in sent] == ["echo: question"]
+    assert "AI" in sent[0].disclosure, "the disclosure that was cancelled is owed again"
+
+
+async def test_a_customer_who_waits_is_told_when_the_agent_has_the_turn_again(db) -> None:
+    context = make_context(db, script=call_person)
+    await write(context, "something hard")
+    await settle_all(context)
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await conversations.hand_back(session, 1, ana)
+    await settle_all(context)
+    assert context.channels["sink"].sent[-1].text == conversations.HANDED_BACK
+    assert len(context.agent.asked) == 1, "it would only call for a person again"
+
+
 async def test_a_message_soon_after_resolving_calls_the_person_who_resolved_it(db) -> None:
     context = make_context(db)
     await write(context, "first")

@@ -396,3 +396,203 @@ async def test_an_escalation_tells_the_customer_and_is_on_record(db) -> None:
     assert [sent.text for sent in context.channels["sink"].sent] == ["A person has been called."]
     call = (await all_of(db, Escalation))[0]
     assert call.decision_id == (await all_of(db, Decision))[0].id
+
+
+async def test_a_delivery_that_cannot_be_prepared_holds_up_nobody_else_and_ends_with_a_person(db) -> None:
+    channel = ScriptedChannel()
+    context = make_context(db, channel=channel)
+    await write(context, "broken", thread="a")
+    await settle_all_but_deliveries(context)
+    async with db.write() as session:
+        message = (await session.exec(select(Message).where(Message.author == "agent"))).one()
+        message.sources = [{"no such": "field"}]
+    await write(context, "fine", thread="b")
+    await settle_all(context)
+    assert [sent.thread for sent in channel.sent] == ["b"]
+    for _ in range(flow.MOST_ATTEMPTS):
+        await make_due(db)
+        await settle_all(context)
+    broken = (await all_of(db, Delivery))[0]
+    assert (broken.state, broken.due_at) == ("failed", None)
+    assert (await all_of(db, Conversation))[0].state == "waiting"
+
+
+async def settle_all_but_deliveries(context) -> None:
+    while claim := await flow.claim_conversation(context):
+        await flow.respond(context, claim)
+
+
+async def test_an_answer_on_a_channel_that_is_off_calls_a_person(db) -> None:
+    channel = ScriptedChannel()
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all_but_deliveries(context)
+    channel.missing = ("SINK_TOKEN",)
+    await settle_all(context)
+    assert (await all_of(db, Delivery))[0].state == "failed"
+    assert (await all_of(db, Conversation))[0].state == "waiting"
+
+
+async def test_a_reply_that_fails_after_resolving_comes_back_to_who_resolved_it(db) -> None:
+    channel = ScriptedChannel(Undeliverable("The number does not exist.", permanent=True))
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await conversations.reply(session, 1, ana, "Done.", "k")
+        await conversations.resolve(session, 1, ana)
+    await settle_all(context)
+    conversation = (await all_of(db, Conversation))[0]
+    assert (conversation.state, conversation.assigned_to) == ("waiting", ana.id)
+
+
+async def test_a_run_that_was_fenced_off_records_nothing_even_if_the_same_is_owed_again(db) -> None:
+    context = make_context(db)
+    await write(context, "first")
+    old = await flow.claim_conversation(context)
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await conversations.take_over(session, 1, ana)
+        await conversations.hand_back(session, 1, ana)
+    await flow.respond(context, old)
+    assert await all_of(db, Decision) == []
+    await settle_all(context)
+    assert len(await all_of(db, Decision)) == 1
+    assert len(context.channels["sink"].sent) == 1
+
+
+async def test_a_thinking_run_notices_that_it_was_fenced_off(db) -> None:
+    gate = asyncio.Event()  # never set: only the lost lease can end it
+    context = make_context(db, gate=gate, lease_seconds=0.4)
+    await write(context, "first")
+    claim = await flow.claim_conversation(context)
+    thinking = asyncio.create_task(flow.respond(context, claim))
+    while not context.agent.asked:
+        await asyncio.sleep(0.01)
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await conversations.take_over(session, 1, ana)
+    await asyncio.wait_for(thinking, 3)
+    assert await all_of(db, Decision) == []
+
+
+async def test_a_late_sender_does_not_change_what_another_has_settled(db) -> None:
+    channel = ScriptedChannel(Undeliverable("too late", permanent=True), known=True)
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all_but_deliveries(context)
+    late = await flow.claim_delivery(context)
+    await make_due(db)
+    await flow.deliver(context, await flow.claim_delivery(context))
+    assert (await all_of(db, Delivery))[0].state == "sent"
+    await flow.deliver(context, late)
+    assert (await all_of(db, Delivery))[0].state == "sent"
+
+
+async def test_a_send_that_outlasts_its_lease_is_not_made_twice_at_once(db) -> None:
+    class Slow(ScriptedChannel):
+        under_way = most = 0
+
+        async def send(self, outbound):
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            try:
+                await asyncio.sleep(3)
+            finally:
+                self.under_way -= 1
+            return await super().send(outbound)
+
+    channel = Slow(known=True)
+    context = make_context(db, channel=channel, lease_seconds=0.4)
+    running = asyncio.create_task(work(context, context.stopping))
+    await write(context, "hello")
+    await asyncio.sleep(2)
+    context.stopping.set()
+    await asyncio.wait_for(running, 8)
+    assert channel.most == 1
+    assert (await all_of(db, Delivery))[0].external_id == "found", "it was looked up, not sent again"
+
+
+async def test_a_refusal_to_be_asked_leaves_the_outcome_unknown(db) -> None:
+    channel = ScriptedChannel(OutcomeUnknown("cut off"), known=True)
+
+    async def refuse(outbound):
+        raise Undeliverable("rate limit", permanent=False)
+
+    channel.outcome = refuse
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    for _ in range(3):
+        await settle_all(context)
+        await make_due(db)
+    assert len(channel.sent) == 1
+    assert (await all_of(db, Delivery))[0].state == "uncertain"
+
+
+async def test_an_unknown_outcome_that_is_given_up_is_not_called_a_failure(db) -> None:
+    channel = ScriptedChannel(OutcomeUnknown("cut off"), known="unreachable")
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all(context)
+    await make_due(db, after=channel.give_up_after + 1)
+    await settle_all(context)
+    delivery = (await all_of(db, Delivery))[0]
+    assert (delivery.state, delivery.due_at) == ("uncertain", None)
+    assert (await all_of(db, Conversation))[0].state == "waiting"
+
+
+async def test_a_persons_reply_does_not_wait_for_answers_that_take_long(db) -> None:
+    gate = asyncio.Event()
+    context = make_context(db, gate=gate, workers=2, lease_seconds=30.0)
+    ana = await make_staff(db, "Ana")
+    await write(context, "hello", thread="person")
+    async with db.write() as session:
+        await conversations.take_over(session, 1, ana)
+    running = asyncio.create_task(work(context, context.stopping))
+    for number in range(3):
+        await write(context, "slow", thread=f"slow{number}")
+    while len(context.agent.asked) < 2:
+        await asyncio.sleep(0.01)
+    async with db.write() as session:
+        await conversations.reply(session, 1, ana, "I am here.", "k")
+    deadline = time.monotonic() + 5
+    while not context.channels["sink"].sent and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    assert [sent.text for sent in context.channels["sink"].sent] == ["I am here."]
+    gate.set()
+    context.stopping.set()
+    await asyncio.wait_for(running, 8)
+
+
+async def test_a_stopping_process_gives_its_leases_up(db, monkeypatch) -> None:
+    import service.work
+
+    monkeypatch.setattr(service.work, "GRACE_SECONDS", 0.1)
+    context = make_context(db, gate=asyncio.Event(), lease_seconds=60.0)
+    running = asyncio.create_task(work(context, context.stopping))
+    await write(context, "hello")
+    while not context.agent.asked:
+        await asyncio.sleep(0.01)
+    context.stopping.set()
+    await asyncio.wait_for(running, 8)
+    conversation = (await all_of(db, Conversation))[0]
+    assert (conversation.lease_until, conversation.attempts) == (0.0, 0)
+    assert await flow.claim_conversation(context), "another process goes on at once"
+
+
+def test_each_wait_is_longer_than_the_last_and_not_the_same_for_all() -> None:
+    for attempts in range(1, 8):
+        waits = [flow.backoff(attempts) for _ in range(200)]
+        whole = 2 ** (attempts - 1)
+        assert all(whole / 2 <= wait <= whole for wait in waits)
+        assert len(set(waits)) > 100
+    assert flow.backoff(99) <= 600
+
+
+async def test_the_age_of_a_delivery_is_by_the_databases_clock(db, monkeypatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_000.0)
+    channel = ScriptedChannel(ConnectionError("down"))
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all(context)
+    assert (await all_of(db, Delivery))[0].state == "ready", "a wrong clock of the process must not give it up"

@@ -59,21 +59,24 @@ def post(port: int, thread: str, id: str, text: str) -> bool:
 
 @pytest.mark.timeout(180)
 def test_kill_9_at_every_point_loses_nothing_and_repeats_nothing(database_url: str, tmp_path: Path) -> None:
-    sink, port, sent, died = Sink(), free_port(), [], 0
+    sink, port, died = Sink(), free_port(), 0
+    acknowledged: list[tuple[str, str, str]] = []
+    unheard: list[tuple[str, str, str]] = []
     try:
         for number, point in enumerate(POINTS):
             process = start(port, sink, point, database_url, tmp_path)
-            # Three conversations, each with a message a run; a client that got no answer tries again with the same id.
+            # Three conversations, each with a message a run.
             for thread in ("a", "b", "c"):
                 message = (thread, f"{thread}{number}", f"message {thread}{number}")
-                sent.append(message)
-                post(port, *message)
+                (acknowledged if post(port, *message) else unheard).append(message)
             process.wait(timeout=30)
             assert process.returncode == -9, f"it did not die at: {point}\n{(tmp_path / 'log').read_text()}"
             died += 1
         process = start(port, sink, "never", database_url, tmp_path)
-        for message in sent:
+        # Only what was never acknowledged is repeated: what was is ours, and the client has forgotten it.
+        for message in unheard:
             assert post(port, *message), "a client's repeat is acknowledged"
+        sent = acknowledged + unheard
         deadline = time.monotonic() + 40
         while time.monotonic() < deadline and len(answered(sink)) < len(sent):
             time.sleep(0.1)
@@ -83,8 +86,33 @@ def test_kill_9_at_every_point_loses_nothing_and_repeats_nothing(database_url: s
     finally:
         sink.close()
     assert died == len(POINTS) >= 10
+    assert len(acknowledged) >= len(POINTS) / 2, "without acknowledged messages nothing is put to the test"
     assert answered(sink) == Counter(text for _, _, text in sent)
     assert max(Counter(each["key"] for each in sink.received).values()) == 1
+
+
+@pytest.mark.timeout(120)
+def test_a_vendor_that_cannot_be_asked_gets_a_message_at_most_twice_and_under_one_key(
+    database_url: str, tmp_path: Path
+) -> None:
+    sink, port = Sink(), free_port()
+    try:
+        for number, point in enumerate(["blind: after the vendor took it", "blind: before the receipt is committed"]):
+            process = start(port, sink, point, database_url, tmp_path)
+            assert post(port, "a", f"a{number}", f"message a{number}")
+            process.wait(timeout=30)
+            assert process.returncode == -9
+            process = start(port, sink, "blind: never", database_url, tmp_path)
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and answered(sink)[f"message a{number}"] < 2:
+                time.sleep(0.1)
+            time.sleep(1.5)
+            process.terminate()
+            process.wait(timeout=20)
+    finally:
+        sink.close()
+    assert answered(sink) == {"message a0": 2, "message a1": 2}
+    assert len({each["key"] for each in sink.received}) == 2, "a repeat carries the key of the first"
 
 
 def answered(sink: Sink) -> Counter[str]:

@@ -47,7 +47,7 @@ async def test_processes_that_start_together_migrate_once(database_url: str) -> 
 async def test_a_worker_waits_until_somebody_has_migrated(database_url: str) -> None:
     server, worker = await open_database(database_url), await open_database(database_url)
     assert not await migrations.current(worker)
-    waiting = asyncio.create_task(migrations.wait(worker, seconds=20))
+    waiting = asyncio.create_task(migrations.wait(worker, asyncio.Event(), seconds=20))
     await asyncio.sleep(0.2)
     assert not waiting.done()
     await migrations.upgrade(server)
@@ -59,5 +59,5 @@ async def test_a_worker_waits_until_somebody_has_migrated(database_url: str) -> 
 async def test_a_worker_does_not_wait_for_ever(database_url: str) -> None:
     db = await open_database(database_url)
     with pytest.raises(TimeoutError):
-        await migrations.wait(db, seconds=0.2)
+        await migrations.wait(db, asyncio.Event(), seconds=0.2)
     await db.close()

@@ -163,7 +163,7 @@ def test_small_talk_with_a_question_is_a_question(text: str) -> None:
 FOREIGN = [
     (
         "de",
-        "Ich habe vor zwei Wochen eine Kaffeemaschine bestellt, und sie ist immer noch nicht angekommen. Was soll ich tun?",
+        "Ich habe vor zwei Wochen eine Maschine bestellt, und sie ist immer noch nicht da. Was soll ich jetzt tun?",
     ),
     (
         "fr",

@@ -191,6 +191,22 @@ async def test_a_reader_that_comes_back_gets_only_what_it_missed(db) -> None:
     assert texts == ["two", "echo: two"]
 
 
+@pytest.mark.parametrize("position", ["9" * 30, "9" * 5000, "-1", "x", "٣"])
+async def test_a_position_that_cannot_be_is_the_beginning(db, position: str) -> None:
+    assert web.to_position(position) == 0
+    context = make_context(db, channel=SinkChannel("http://127.0.0.1:9"))
+    context.stopping.set()
+    answer = await Outside(context).client.get(f"/channels/sink/stream?after={position}", headers={"x-thread": "t"})
+    assert answer.status_code == 200
+
+
+async def test_a_reader_from_before_a_restore_starts_again(db) -> None:
+    context = make_context(db)
+    await write(context, "hello")
+    async with following(context, after=999) as event:
+        assert (await event())[1]["text"] == "hello"
+
+
 async def test_a_reader_is_woken_by_what_another_process_writes(db) -> None:
     from service.db import Database
 

@@ -1,6 +1,7 @@
 """The schema and its changes: `upgrade` under a lock, `wait` for whoever does it."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,12 @@ async def upgrade(db: Database) -> None:
         await connection.run_sync(lambda sync: command.upgrade(config(sync), "head"))
 
 
-async def wait(db: Database, seconds: float = 300.0) -> None:
-    """Return once the schema is at the newest revision. Raises TimeoutError after `seconds`."""
+async def wait(db: Database, stopping: asyncio.Event, seconds: float = 300.0) -> None:
+    """Return once the schema is at the newest revision, or the process is asked to stop. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
-        # Another process migrates: there is no event of ours to wait for.
-        while not await current(db):  # noqa: ASYNC110
-            await asyncio.sleep(0.5)
+        while not (stopping.is_set() or await current(db)):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), 0.5)
 
 
 async def current(db: Database) -> bool:

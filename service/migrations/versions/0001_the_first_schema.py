@@ -223,6 +223,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("channel", "thread"),
     )
     with op.batch_alter_table("conversation", schema=None) as batch_op:
+        batch_op.create_index("conversation_changed", ["updated_at"], unique=False)
         batch_op.create_index("conversation_due", ["ready_at", "lease_until"], unique=False)
         batch_op.create_index("conversation_queue", ["state", "updated_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_conversation_assigned_to"), ["assigned_to"], unique=False)
@@ -430,6 +431,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_conversation_assigned_to"))
         batch_op.drop_index("conversation_queue")
         batch_op.drop_index("conversation_due")
+        batch_op.drop_index("conversation_changed")
 
     op.drop_table("conversation")
     with op.batch_alter_table("staff_session", schema=None) as batch_op:
