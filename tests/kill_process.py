@@ -1,6 +1,6 @@
 """A server with the test channel that kills itself at one point of the path: `kill_process.py PORT SINK_URL POINT`.
 
-The points lie between the acknowledgement of a message and the record of its reply. Started with the point "never" it
+POST /arm arms it. The points lie between the acknowledgement of a message and the record of its reply. Started with the point "never" it
 lives. Nothing is caught and nothing is flushed: SIGKILL leaves what a power cut of the process would leave.
 """
 
@@ -69,9 +69,7 @@ def before_commit(context: Context, nth: int) -> None:
 
 
 def arm(point: str, context: Context, channel: SinkChannel, agent: ScriptedAgent) -> None:
-    if point.startswith("blind: "):
-        channel.outcome = None  # type: ignore[method-assign]
-        point = point.removeprefix("blind: ")
+    point = point.removeprefix("blind: ")
     if point == "after the acknowledgement":
         work.claim_conversation = dies_when_owed
     elif point == "after the claim":
@@ -125,7 +123,15 @@ async def main(port: int, sink_url: str, point: str) -> None:
         agent=agent,  # type: ignore[arg-type]
     )
     app = create_app(context)
-    arm(point, context, channel, agent)
+
+    @app.post("/arm")
+    async def armed() -> dict[str, str]:
+        """From now on: what an earlier process left has been done by then."""
+        arm(point, context, channel, agent)
+        return {"point": point}
+
+    if point.startswith("blind: "):
+        channel.outcome = None  # type: ignore[method-assign]
     await uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", access_log=False)).serve()
 
 

@@ -158,10 +158,19 @@ def small_pack(folder: Path) -> Path:
         ("do you sell bicycles", None, None),
     ]
     questions = [
-        {"question": text, "answerable": bool(slug), "articles": [slug] if slug else [], "evidence": evidence, "split": split,
-         "kind": "in-scope" if slug else "far", "history": [], "id": f"{split}{number}"}
-        for split in ("calibrate", "test") for number, (text, slug, evidence) in enumerate(asked)
-    ]  # fmt: skip
+        {
+            "id": f"{split}{number}",
+            "question": text,
+            "history": [],
+            "answerable": bool(slug),
+            "articles": [slug] if slug else [],
+            "evidence": evidence,
+            "split": split,
+            "kind": "in-scope" if slug else "far",
+        }
+        for split in ("calibrate", "test")
+        for number, (text, slug, evidence) in enumerate(asked)
+    ]
     (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, questions)))
     return folder
 

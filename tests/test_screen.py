@@ -179,7 +179,7 @@ FOREIGN = [
     ),
     (
         "pl",
-        "Dzień dobry, chciałbym zwrócić młynek kupiony w zeszłym tygodniu, jak mogę to zrobić i czy zwrot jest darmowy?",
+        "Chciałbym zwrócić młynek kupiony w zeszłym tygodniu, jak mogę to zrobić i czy zwrot jest darmowy?",
     ),
     ("uk", "Доброго дня, я замовив кавомашину два тижні тому, і вона досі не прийшла. Що мені робити далі?"),
     ("ar", "مرحبا، طلبت آلة قهوة قبل أسبوعين ولم تصل حتى الآن، ماذا يجب أن أفعل؟"),

@@ -51,6 +51,8 @@ DRAFT_FACTS = (
     "draft_extra",
 )
 
+#: What customers write, beside what steps begin with, who want to be shown how.
+_WANTED = frozenset(("descale", "merge", "redeem", "register", "swap", "transfer", "unlock", "unsubscribe"))
 _HOW_TO = re.compile(r"\bhow (?:do|can|to|should|would|does) |\bhow to\b|\bsteps?\b|\bshow me how\b|\bguide\b", re.I)
 _QUALIFIES = re.compile(
     r"^(?:except|unless|only|but|however|not|if|exceptions?|this does not|it does not|please note)\b", re.I
@@ -221,7 +223,9 @@ def _joined(
 def asks_how(question: str) -> bool:
     """Whether somebody wants to be shown the steps: "how do I ...", or "change filter" and no more."""
     first = question.strip().split(" ")[0].lower()
-    return bool(_HOW_TO.search(question)) or (first in IMPERATIVE and len(question.split()) <= MAX_ORDER_WORDS)
+    return bool(_HOW_TO.search(question)) or (
+        first in IMPERATIVE | _WANTED and len(question.split()) <= MAX_ORDER_WORDS
+    )
 
 
 def _fits(laid: Laid, places: Sequence[int]) -> bool:

@@ -19,16 +19,15 @@ _DANGLING = re.compile(
 _FREE = re.compile(
     r"^(?:it (?:is|'s) (?:possible|free|important|not possible|best)\b|both \w+ and\b|either \w+ or\b)", re.I
 )
-#: What steps begin with, and what somebody writes who wants to be shown how: "change filter".
+#: What steps begin with.
 IMPERATIVE = frozenset(
     """
     add agree allow ask attach boil bring brush call cancel change check choose clean clear click close complete
-    confirm connect contact copy create cut delete descale describe detach dissolve download drop dry email empty
-    enter fill find fit follow give go grind hand hold insert keep let lift log look mail make mark merge mix move
-    note open order pack pause pay pick place plug pour press print provide pull push put read redeem register
-    remove repeat replace reply reset restart return rinse run save scan schedule screw scroll select send set shake
-    sign skip slide soak start stop submit swap switch take tap tell tick touch track transfer turn type unlock
-    unplug unscrew unsubscribe update upload use visit wait wash weigh wipe write
+    confirm connect contact copy create cut delete describe detach dissolve download drop dry email empty enter fill
+    find fit follow give go grind hand hold insert keep let lift log look mail make mark mix move note open pack
+    pause pay pick place plug pour press print provide pull push put read remove repeat replace reply reset restart
+    return rinse run save scan screw scroll select send set shake sign skip slide soak start stop submit switch take
+    tap tell tick touch turn type unplug unscrew update upload use visit wait wash weigh wipe write
     """.split()  # noqa: SIM905
 )
 
