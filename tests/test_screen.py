@@ -312,8 +312,15 @@ def test_the_facts_of_a_message_have_their_names() -> None:
     facts = screen("please cancel my order #12345").facts
     assert facts is not None
     assert tuple(facts) == MESSAGE_FACTS
-    assert facts["asked_act"] == facts["asked_reference"] == facts["asked_own_case"] == 1.0
+    assert facts["asked_act"] == facts["asked_reference"] == 1.0
 
 
 def test_small_talk_is_none_for_what_it_does_not_know() -> None:
     assert small_talk("thanks for nothing, where is it") is None
+
+
+def test_a_greeting_is_not_searched_for() -> None:
+    assert gist("hi, where is my parcel?") == "where is my parcel?"
+    assert gist("Good morning! do you ship to Kerry") == "do you ship to Kerry"
+    assert gist("history of my orders") == "history of my orders"
+    assert gist("hi") == "hi"

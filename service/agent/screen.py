@@ -37,11 +37,6 @@ _SERIOUS = re.compile(
     r"|kill(?:ing)? myself|suicidal|end my life)\b",
     re.IGNORECASE,
 )
-_OWN_CASE = re.compile(
-    r"\b(?:my (?:order|parcel|refund|invoice|account|payment|delivery|subscription|application|case)|order "
-    r"(?:number|no\.?|#)|#\s?\d{3,}|\b[A-Z]{2,4}-?\d{4,}\b)",
-    re.IGNORECASE,
-)
 _REFERENCE = re.compile(
     r"(?:#\s?|\b(?:order|ref(?:erence)?|invoice|ticket|case)(?: (?:number|no\.?|id))?:? ?#?)\d{3,}"
     r"|\b[A-Z]{2,4}-?\d{4,}\b|\b\d{6,}\b"
@@ -60,7 +55,7 @@ _WHY = re.compile(
 )
 
 #: What is asked of one's own case rather than of the rules: facts of the message that confidence is made of.
-MESSAGE_FACTS = ("asked_own_case", "asked_reference", "asked_act", "asked_why", "asked_follow_up", "asked_words")
+MESSAGE_FACTS = ("asked_reference", "asked_act", "asked_why", "asked_follow_up", "asked_words")
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,6 @@ def _kind(text: str, history: Sequence[tuple[str, str]], wants_person: bool, res
 
 def _facts(text: str, history: Sequence[tuple[str, str]]) -> dict[str, float]:
     values = (
-        bool(_OWN_CASE.search(text)),
         bool(_REFERENCE.search(text)),
         bool(_ACT.search(text)),
         bool(_WHY.search(text)),
@@ -146,8 +140,17 @@ def questions(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(asking)) if len(asking) > 1 else (text,)
 
 
+_GREETING = re.compile(
+    r"^\W*(?:(?:hi|hii+|hello|hey|hiya|good (?:morning|afternoon|evening|day)|dear)"
+    r"(?: (?:there|all|team|sir|madam|guys))?"
+    r"(?: (?:or madam))?)(?:[,!.:;\n-]+\s*|\s+(?=(?:i|my|can|how|what|when|where|do|is|are|could|please)\b))",
+    re.IGNORECASE,
+)
+
+
 def gist(text: str) -> str:
-    """A rambling message down to what it asks: the sentences that ask, each with the one before it."""
+    """What a message asks, without its greeting; of a rambling one the sentences that ask, each with the one before."""
+    text = _GREETING.sub("", text, count=1) or text
     if len(text.split()) <= READ_WHOLE_WORDS:
         return text
     sentences = [sentence.strip() for sentence in _SENTENCE.split(text) if sentence.strip()]
