@@ -1,7 +1,7 @@
-"""A server with the test channel that kills itself at one point of the path: `kill_process.py PORT SINK_URL POINT`.
+"""A server with the test channel that kills itself at one point of the path: kill_process.py PORT SINK_URL POINT.
 
-POST /arm arms it. The points lie between the acknowledgement of a message and the record of its reply. Started with the point "never" it
-lives. Nothing is caught and nothing is flushed: SIGKILL leaves what a power cut of the process would leave.
+POST /arm arms it. The points lie between the acknowledgement of a message and the record of its reply. With the point
+"never" it lives. Nothing is caught and nothing is flushed: SIGKILL leaves what a power cut of the process would leave.
 """
 
 import asyncio

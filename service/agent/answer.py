@@ -19,7 +19,7 @@ MAX_ORDER_WORDS = 6  # "pause my subscription please" wants to be shown how
 #: sample's calibrate questions. `cosine`: of the sentence; `passage`, `article`: their share of the best score;
 #: `dense`, `phrase`: as in knowledge.passage; `own`, `around`: the share of the question's words, by rarity, that the
 #: sentence holds, and that it holds with heading and title; `cue`: it states the kind of fact that is asked for, or
-#: not; `refers`: it only points to another article; `asks`: it is a question; `conflict`: it is about a sibling.
+#: not; `steps`: it is one of the steps of what somebody wants to be shown; `refers`: it only points to another article; `asks`: it is a question; `conflict`: it is about a sibling.
 WEIGHTS = {
     "cosine": 6.0,
     "passage": 3.5,
@@ -29,6 +29,7 @@ WEIGHTS = {
     "own": 2.0,
     "around": 1.8,
     "cue": 0.5,
+    "steps": 1.5,
     "refers": -1.1,
     "asks": -2.0,
     "conflict": -0.5,
@@ -124,7 +125,8 @@ def _candidates(question: str, found: Found, laid: Sequence[Laid]) -> list[_Cand
                 "phrase": passage.phrase,
                 "own": _coverage(rarity, own),
                 "around": _coverage(rarity, own | title | heading),
-                "cue": 1.0 if how and layout.steps(place) else cue(question, text),
+                "cue": cue(question, text),
+                "steps": float(how and bool(layout.steps(place))),
                 "refers": float(bool(_REFERS.search(text))),
                 "asks": float(text.endswith("?")),
                 "conflict": conflict,
