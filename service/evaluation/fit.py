@@ -10,6 +10,8 @@ import numpy as np
 from service.agent.confidence import MOST_DEVIATIONS, Confidence
 
 FOLDS = 5
+#: Times the rows are divided anew; one division alone moves a threshold on few labels by several points.
+REPEATS = 8
 #: Fewer labels, or fewer of either kind, teach nothing: the coefficients that come with Firstline are better.
 LEAST_LABELS = 40
 LEAST_OF_A_KIND = 8
@@ -37,8 +39,11 @@ def fit(
     """
     matrix = np.array([[row.get(name, 0.0) for name in names] for row in rows], dtype=float)
     labels = np.array(right, dtype=int)
-    folds = _folds(labels, groups)
-    by_strength = {strength: _out_of_fold(matrix, labels, folds, strength) for strength in STRENGTHS}
+    divisions = [_folds(labels, groups, SEED + repeat) for repeat in range(REPEATS)]
+    by_strength = {
+        strength: np.mean([_out_of_fold(matrix, labels, folds, strength) for folds in divisions], axis=0)
+        for strength in STRENGTHS
+    }
     strength = min(STRENGTHS, key=lambda each: _log_loss(by_strength[each], labels))
     means, scales, weights, intercept = _train(matrix, labels, strength)
     return Confidence(
@@ -53,11 +58,11 @@ def fit(
     )
 
 
-def _folds(labels: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+def _folds(labels: np.ndarray, groups: Sequence[str], seed: int) -> np.ndarray:
     """The fold of each row: groups whole, and each label spread as evenly over the folds as that allows."""
     names = list(groups) or [str(number) for number in range(len(labels))]
     members: dict[str, list[int]] = {}
-    for place in np.random.default_rng(SEED).permutation(len(labels)):
+    for place in np.random.default_rng(seed).permutation(len(labels)):
         members.setdefault(names[place], []).append(int(place))
     folds = np.zeros(len(labels), dtype=int)
     filled = np.zeros((FOLDS, 2))
