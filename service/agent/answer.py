@@ -34,8 +34,9 @@ WEIGHTS = {
     "asks": -2.0,
     "conflict": -0.5,
 }
-#: How much worse than the best sentence one may be, in log-odds, and still be said: next to it, or further off.
-NEAR_NEXT, NEAR_FAR = 1.3, 1.3
+#: How much worse than the best sentence one may be, in log-odds, and still be said: next to it, further off, or before
+#: it, where it delays the answer.
+NEAR_NEXT, NEAR_FAR, NEAR_BEFORE = 1.3, 1.3, 0.5
 
 #: The facts of a draft, beside those of the search, that confidence is made of.
 DRAFT_FACTS = (
@@ -193,6 +194,8 @@ def _extended(places: list[int], best: _Candidate, near: Sequence[_Candidate], l
             each.place in (places[0] - 1, places[-1] + 1) and laid.headings[each.place] == laid.headings[best.place]
         )
         close = NEAR_NEXT if adjacent else NEAR_FAR
+        if each.place < best.place:
+            close = min(close, NEAR_BEFORE)
         alone = each.place - 1 in places or not dangles(each.text)
         more = sorted({*places, each.place})
         if each.score < best.score - close or not alone or laid.introduces(each.place) or each.text.endswith("?"):
