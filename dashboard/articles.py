@@ -32,7 +32,7 @@ Number = Annotated[int, Form(ge=0, le=2**31 - 1)]
 #: What an address may ask to be said above an article, after something was done to it; nobody else's words are shown.
 SAID = {
     "created": "Saved as a draft. Customers are not answered from it until it is published.",
-    "saved": "Saved as a draft. Customers read it once it is published.",
+    "saved": "Saved. Customers read this version once it is published.",
     "unchanged": "Nothing was changed since it was last saved.",
     "published": "Published. Customers are answered from this version now.",
     "not-published": "Saved as a draft, but it could not be published. Press Publish to try again.",

@@ -96,7 +96,7 @@ def read(answered: Answered) -> Outcome:
     return Outcome(
         does=DOES.get(first.verdict, first.verdict),
         text=record.get("text") or answered.verdict.text,
-        # The sentences are told above with their passages.
+        # What was searched for is told where it is not the question itself.
         grounds=replace(first, searched="" if first.searched == record.get("question") else first.searched),
         drafts=[draft for part in parts if (draft := _draft(part, len(parts) > 1))],
         several=len(parts) > 1,
@@ -108,8 +108,8 @@ def _grounds(answered: Answered, record: dict[str, Any]) -> Grounds:
     decision = Decision(  # type: ignore[call-arg]
         id=0,
         conversation_id=0,
-        verdict=record["verdict"],
-        reason=record["reason"],
+        verdict=type(answered.verdict).__name__.lower(),
+        reason=answered.verdict.reason,
         confidence=answered.confidence,
         threshold=answered.threshold,
         record=record,
