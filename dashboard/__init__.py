@@ -1,8 +1,8 @@
-"""What staff see and do: sign in, the queue, a conversation with its grounds, take over, reply, hand back, resolve."""
+"""What staff see and do: sign in, answer customers from the queue, write and publish articles, ask the agent."""
 
 from fastapi import FastAPI
 
-from dashboard import auth, inbox, pages
+from dashboard import articles, ask, auth, history, inbox, pages
 from service.context import Context
 
 
@@ -12,4 +12,7 @@ def mount(app: FastAPI, context: Context) -> None:
     app.mount("/desk/static", pages.Static(directory=pages.STATIC), name="desk-static")
     app.include_router(auth.router)
     app.include_router(inbox.router)
+    app.include_router(articles.router)
+    app.include_router(history.router)
+    app.include_router(ask.router)
     app.include_router(pages.router)

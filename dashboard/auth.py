@@ -3,14 +3,15 @@
 import hmac
 from dataclasses import dataclass
 from math import ceil
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from dashboard.pages import DeskRoute, SignedOut, context_of, render, safe_next
+from dashboard import rights
+from dashboard.pages import DeskRoute, NotAllowed, SignedOut, context_of, render, safe_next
 from service import staff as accounts
 from service.context import Context
 from service.models import Staff
@@ -28,6 +29,10 @@ class SignedIn:
     staff: Staff
     csrf: str
     token: str
+
+    def may(self, right: str) -> bool:
+        """Whether this person has the right."""
+        return rights.may(self.staff.role, right)
 
 
 async def signed_in(request: Request) -> SignedIn:
@@ -47,6 +52,23 @@ async def acting(
             403, "This page was drawn for another session. Reload it and try again: nothing was changed."
         )
     return who
+
+
+class Needs:
+    """What a route asks of whoever calls it: a right of the table. Raises SignedOut and NotAllowed."""
+
+    def __init__(self, right: str) -> None:
+        assert right in rights.RIGHTS
+        self.right = right
+
+    async def __call__(self, who: Annotated[SignedIn, Depends(signed_in)]) -> None:
+        if not who.may(self.right):
+            raise NotAllowed(rights.refusal(who.staff.role, self.right))
+
+
+def needs(right: str) -> list[Any]:
+    """The dependencies of a route that needs a right."""
+    return [Depends(Needs(right))]
 
 
 Who = Annotated[SignedIn, Depends(signed_in)]

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.exceptions import HTTPException
 
 from dashboard import grounds, queue, timeline, words
-from dashboard.auth import Acting, SignedIn, Who, signed_in
+from dashboard.auth import Acting, SignedIn, Who, needs, signed_in
 from dashboard.pages import DeskRoute, SignedOut, by_htmx, context_of, render
 from service import conversations
 from service.context import Context
@@ -24,6 +24,7 @@ from service.flow import clean
 from service.models import Conversation, Decision
 
 router = APIRouter(prefix="/desk", route_class=DeskRoute)
+READ = needs("read conversations")
 
 #: How long a live reader sleeps at most before it looks for itself, and whether it is still signed in; seconds.
 LOOK_SECONDS = 15.0
@@ -59,12 +60,12 @@ def view(show: str = "all", most: int = queue.PAGE, whole: bool = False) -> View
 Seen = Annotated[View, Depends(view)]
 
 
-@router.get("")
+@router.get("", dependencies=READ)
 async def desk(request: Request, who: Who, view: Seen) -> Response:
     return await _page(request, who, None, view)
 
 
-@router.get("/queue")
+@router.get("/queue", dependencies=READ)
 async def queue_now(request: Request, who: Who, view: Seen, open: Shown = 0) -> Response:
     """The queue by itself: what the open page asks for when something changed."""
     context = context_of(request)
@@ -73,18 +74,18 @@ async def queue_now(request: Request, who: Who, view: Seen, open: Shown = 0) -> 
     return render(request, "_queue.html", who=who, queue=rows, view=view, open=open, now=context.clock())
 
 
-@router.get("/conversations/{conversation_id}")
+@router.get("/conversations/{conversation_id}", dependencies=READ)
 async def conversation(request: Request, who: Who, conversation_id: Id, view: Seen) -> Response:
     return await _page(request, who, conversation_id, view)
 
 
-@router.get("/conversations/{conversation_id}/now")
+@router.get("/conversations/{conversation_id}/now", dependencies=READ)
 async def conversation_now(request: Request, who: Who, conversation_id: Id, view: Seen) -> Response:
     """The conversation by itself: what the open page asks for when something changed."""
     return await _part(request, who, conversation_id, view)
 
 
-@router.get("/decisions/{decision_id}")
+@router.get("/decisions/{decision_id}", dependencies=READ)
 async def decision(request: Request, who: Who, decision_id: Id) -> Response:
     """The grounds of one decision: passages with their scores, facts, times."""
     async with context_of(request).db.read() as session:
@@ -95,7 +96,7 @@ async def decision(request: Request, who: Who, decision_id: Id) -> Response:
     return render(request, name, who=who, grounds=grounds.read(found), conversation_id=found.conversation_id)
 
 
-@router.post("/conversations/{conversation_id}/{verb}")
+@router.post("/conversations/{conversation_id}/{verb}", dependencies=needs("answer customers"))
 async def act(
     request: Request,
     who: Acting,
@@ -135,7 +136,7 @@ async def act(
     return RedirectResponse(f"/desk/conversations/{conversation_id}{view.query}", 303)
 
 
-@router.get("/live", response_class=EventSourceResponse)
+@router.get("/live", dependencies=READ, response_class=EventSourceResponse)
 async def live(request: Request, who: Who, conversation: Shown = 0) -> AsyncIterator[ServerSentEvent]:
     """Says which version of the queue and of the open conversation is current, whenever that changes; no contents."""
     context = context_of(request)

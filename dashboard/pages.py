@@ -48,8 +48,17 @@ class SignedOut(Exception):
     """Whoever asks is not signed in (any more)."""
 
 
+class NotAllowed(HTTPException):
+    """Whoever asks is signed in, but this is not theirs to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(403, sentence)
+
+
 class DeskRoute(APIRoute):
     """A route whose answers carry the desk's headers, and whose refusals are pages for people."""
+
+    most_body = MOST_BODY
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -57,10 +66,12 @@ class DeskRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             try:
                 if request.method == "POST":
-                    request._body = await read_body(request, MOST_BODY)  # what form() reads from here on
+                    request._body = await read_body(request, self.most_body)  # what form() reads from here on
                 response = await handle(request)
             except SignedOut:
                 response = to_login(request)
+            except NotAllowed as error:
+                response = refusal(request, 403, str(error.detail), heading="Not yours to do")
             except HTTPException as error:
                 response = refusal(request, error.status_code, str(error.detail))
             except RequestValidationError:
@@ -99,12 +110,13 @@ def render(request: Request, name: str, status: int = 200, **values: object) -> 
     return HTMLResponse(html, status)
 
 
-def refusal(request: Request, status: int, sentence: str) -> Response:
+def refusal(request: Request, status: int, sentence: str, heading: str = "That did not work") -> Response:
+    """Why not, in the form that whoever asked can show."""
     if "text/event-stream" in request.headers.get("accept", ""):
         return PlainTextResponse(sentence, status)
     if by_htmx(request):  # said in the open page's banner
         return PlainTextResponse(sentence, status)
-    return render(request, "refusal.html", status, sentence=sentence)
+    return render(request, "refusal.html", status, sentence=sentence, heading=heading)
 
 
 def to_login(request: Request) -> Response:

@@ -40,6 +40,16 @@ def when(at: float, now: float, zone: tzinfo) -> str:
     return f"{span(now - at)} ago" if now - at < HOUR else clock(at, zone)
 
 
+def ago(at: float, now: float, zone: tzinfo) -> str:
+    """How long ago within two days, then the date."""
+    if now - at < MINUTE:
+        return "just now"
+    if now - at < 2 * DAY:
+        return f"{span(now - at)} ago"
+    then, today = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
+    return then.strftime("%-d %B" if then.year == today.year else "%-d %B %Y")
+
+
 def full(at: float, zone: tzinfo) -> str:
     """Day and time without a doubt, for titles."""
     return datetime.fromtimestamp(at, zone).strftime("%A %-d %B %Y, %H:%M:%S %Z")
@@ -83,4 +93,4 @@ def _clause(reason: str) -> str:
     return reason[:1].lower() + reason[1:] if reason[1:2].islower() or reason[1:2] == " " else reason
 
 
-FILTERS = {"span": span, "clock": clock, "when": when, "full": full, "iso": iso}
+FILTERS = {"span": span, "clock": clock, "when": when, "ago": ago, "full": full, "iso": iso}

@@ -24,6 +24,7 @@ from knowledge.articles import KnowledgeError
 from knowledge.context import History
 from knowledge.corpus import Corpus
 from knowledge.embedder import Embedder
+from knowledge.embedding import Content, Embedded, embed
 from knowledge.facts import FACTS, Fact
 from knowledge.folder import Record
 from knowledge.importers import Report, import_articles, import_folder, read_jsonl
@@ -100,6 +101,10 @@ class Knowledge:
         """The passages for a question, best first. `history`: (author, text), oldest first, without the question."""
         await self.refresh()
         return await asyncio.to_thread(find, self._index, self._embedder, question, history, limit)
+
+    async def embed(self, content: Content) -> Embedded:
+        """What publishing an article stores; await it outside a transaction, since the model takes its time."""
+        return await asyncio.to_thread(embed, self._embedder, content)
 
     async def rebuild(self) -> None:
         """Read everything again into a fresh index; nothing of what was withdrawn stays on the disk."""

@@ -51,9 +51,9 @@ class Desk:
         transport = httpx.ASGITransport(self.app, client=("192.0.2.1", 1234))
         return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers)
 
-    async def make_staff(self, name: str) -> Staff:
+    async def make_staff(self, name: str, role: str = "support") -> Staff:
         async with self.db.write() as session:
-            made = Staff(name=name, email=f"{name.lower()}@example.org", password_hash="-")
+            made = Staff(name=name, role=role, email=f"{name.lower()}@example.org", password_hash="-")
             session.add(made)
         return made
 

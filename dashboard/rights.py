@@ -1,0 +1,25 @@
+"""Who may do what at the desk: the one table of rights, which the routes enforce and the pages are drawn by."""
+
+from collections.abc import Mapping
+
+SUPPORT, EDITOR, ADMIN = "support", "editor", "admin"
+
+#: right -> roles. Editors read conversations, to see what customers ask; answering them is support's.
+RIGHTS: Mapping[str, tuple[str, ...]] = {
+    "read conversations": (SUPPORT, EDITOR, ADMIN),
+    "answer customers": (SUPPORT, ADMIN),
+    "read articles": (SUPPORT, EDITOR, ADMIN),
+    "write articles": (EDITOR, ADMIN),
+    "ask the agent": (SUPPORT, EDITOR, ADMIN),
+}
+
+
+def may(role: str, right: str) -> bool:
+    """Whether that role has the right. A right that is not in the table is a mistake of ours: KeyError."""
+    return role in RIGHTS[right]
+
+
+def refusal(role: str, right: str) -> str:
+    """Why somebody with that role may not, and who may."""
+    who = " or ".join(RIGHTS[right])
+    return f"To {right} takes the role {who}; yours is {role}. Whoever runs Firstline can change that."

@@ -1,0 +1,230 @@
+"""Who may do what: every route of the whole application, asked by everybody."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.routing import Mount
+
+from dashboard import rights
+from knowledge.articles import Article, ArticleVersion
+from knowledge.embedding import Content
+from service.app import build_channels, create_app, stop
+from service.models import Conversation, Decision
+from service.staff import ROLES, open_session
+from tests.desk_kit import ORIGIN, Desk
+from tests.fakes import NoKnowledge, ScriptedAgent
+
+pytestmark = pytest.mark.anyio
+
+CALLERS = ("nobody", "visitor A", "visitor B", "support", "editor", "admin")
+EVERYBODY = CALLERS
+VISITORS = ("visitor A", "visitor B")
+STAFF = ("support", "editor", "admin")
+SUPPORT = ("support", "admin")
+EDITORS = ("editor", "admin")
+
+#: Every route, and who gets what it gives. Everybody else is led to the login (the desk) or refused (403).
+TABLE: dict[str, tuple[str, ...]] = {
+    "GET /": EVERYBODY,
+    "GET /shop.css": EVERYBODY,
+    "GET /healthz": EVERYBODY,
+    "GET /readyz": EVERYBODY,
+    "GET /help": EVERYBODY,
+    "GET /help/style.css": EVERYBODY,
+    "GET /help/{slug}": EVERYBODY,
+    "POST /channels/webchat/session": EVERYBODY,
+    "GET /channels/webchat/widget.js": EVERYBODY,
+    "POST /channels/{name}": VISITORS,
+    "GET /channels/{name}/stream": VISITORS,
+    "MOUNT /desk/static": EVERYBODY,
+    "GET /desk/login": EVERYBODY,
+    "POST /desk/logout": STAFF,
+    "GET /desk": STAFF,
+    "GET /desk/queue": STAFF,
+    "GET /desk/conversations/{conversation_id}": STAFF,
+    "GET /desk/conversations/{conversation_id}/now": STAFF,
+    "GET /desk/decisions/{decision_id}": STAFF,
+    "GET /desk/live": STAFF,
+    "POST /desk/conversations/{conversation_id}/{verb}": SUPPORT,
+    "GET /desk/articles": STAFF,
+    "GET /desk/articles/{article_id}": STAFF,
+    "GET /desk/articles/{article_id}/versions": STAFF,
+    "GET /desk/articles/{article_id}/versions/{number}": STAFF,
+    "GET /desk/articles/{article_id}/compare": STAFF,
+    "GET /desk/articles/new": EDITORS,
+    "POST /desk/articles/new": EDITORS,
+    "POST /desk/articles/preview": EDITORS,
+    "POST /desk/articles/{article_id}": EDITORS,
+    "POST /desk/articles/{article_id}/{verb}": EDITORS,
+    "POST /desk/articles/{article_id}/versions/{number}/restore": EDITORS,
+    "GET /desk/ask": STAFF,
+    "POST /desk/ask": STAFF,
+}
+#: Routes that answer everybody alike, and not with what was asked for: a wrong password, an unknown page.
+ALIKE = {"POST /desk/login": 401, "GET /desk/{rest:path}": 404}
+
+
+class World:
+    """The whole application on a database, and whoever calls it."""
+
+    def __init__(self, db: Any, tmp_path: Any) -> None:
+        self.desk = Desk(db, data_dir=tmp_path)
+        context = self.desk.context
+        context.channels = build_channels(context.settings, {})
+        context.knowledge, context.agent = NoKnowledge(), ScriptedAgent()  # type: ignore[assignment]
+        self.context, self.app = context, create_app(context, demo=True)
+        self.chat = context.channels["webchat"]
+        self.tokens = {who: self.chat.token() for who in VISITORS}  # type: ignore[attr-defined]
+        self.staff: dict[str, Any] = {}
+
+    async def article(self) -> int:
+        """An article with two versions, the newer one published."""
+        async with self.context.db.write() as session:
+            made = Article(slug=uuid.uuid4().hex, title="A", state="published", version=2, published_version=2)  # type: ignore[call-arg]
+            session.add(made)
+            await session.flush()
+            for number in (1, 2):
+                words = Content("A", "", f"Words {number}.")
+                session.add(
+                    ArticleVersion(  # type: ignore[call-arg]
+                        article_id=made.id, number=number, title="A", body=words.body, hash=words.hash
+                    )
+                )
+        self.slug = made.slug
+        return made.id
+
+    async def call(self, route: str, who: str) -> httpx.Response:
+        """`who` asks for `route`, with everything that it needs and nothing done before."""
+        method, path = route.split(" ")
+        headers: dict[str, str] = {}
+        form: dict[str, str] = {}
+        cookies: dict[str, str] = {}
+        conversation = await self.desk.conversation(("customer", "hello"), at=self.desk.now)
+        async with self.context.db.write() as session:
+            (await session.get(Conversation, conversation)).channel = "webchat"  # type: ignore[union-attr]
+            decision = Decision(conversation_id=conversation, verdict="answer", reason="It is so.", record={})  # type: ignore[call-arg]
+            session.add(decision)
+        if who in VISITORS:
+            headers["authorization"] = f"Bearer {self.tokens[who]}"
+        elif who != "nobody":
+            if who not in self.staff:
+                self.staff[who] = await self.desk.make_staff(who.title(), who)
+            async with self.context.db.write() as session:
+                token, opened = await open_session(session, self.staff[who], self.desk.now, hours=1)
+            cookies["firstline"] = token
+            form["csrf"] = opened.csrf
+        number = await self.article()
+        verb = "reply" if "conversations" in path else "unpublish"
+        form |= {"text": "A reply.", "title": "B", "body": "More.", "base": "2", "version": "2", "question": "why?"}
+        form |= {"email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4())}
+        address = path.replace(":path", "").format_map(
+            {
+                "name": "webchat",
+                "slug": self.slug,
+                "conversation_id": conversation,
+                "decision_id": decision.id,
+                "article_id": number,
+                "number": 1,
+                "verb": verb,
+                "rest": "no/such/page",
+            }
+        )
+        address += {"compare": "?old=1&new=2", "static": "/tokens.css"}.get(path.rsplit("/", 1)[-1], "")
+        if path.endswith(("/stream", "/live")):
+            asyncio.get_running_loop().call_later(0.3, stop, self.context)  # else they would go on
+        transport = httpx.ASGITransport(self.app, client=("192.0.2.1", 1234))
+        async with httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers, cookies=cookies) as client:
+            if method != "POST":
+                answer = await client.get(address)
+            elif path == "/channels/{name}":
+                answer = await client.post(address, json={"id": uuid.uuid4().hex, "text": f"I am {who}."})
+            else:
+                answer = await client.post(address, data=form)
+        self.context.stopping.clear()
+        return answer
+
+
+@pytest.fixture
+def world(db: Any, tmp_path: Any) -> World:
+    return World(db, tmp_path)
+
+
+def routes(app: FastAPI) -> Iterator[str]:
+    """Every route there is, as the table names it."""
+    for found in iter_route_contexts(app.routes):
+        if isinstance(found.original_route, Mount):
+            yield f"MOUNT {found.original_route.path}"
+        else:
+            for method in sorted((found.methods or set()) - {"HEAD"}):
+                yield f"{method} {found.path}"
+
+
+async def test_every_route_is_in_the_table_and_every_line_of_it_is_a_route(world: World) -> None:
+    assert set(routes(world.app)) == {*TABLE, *ALIKE}
+
+
+async def test_every_route_gives_everybody_what_is_theirs_and_nothing_else(world: World) -> None:
+    wrong = []
+    for route in [*TABLE, *ALIKE]:
+        for who in CALLERS:
+            answer = await world.call(route, who)
+            to_login = answer.headers.get("location", "").startswith("/desk/login")
+            if route in ALIKE:
+                right = answer.status_code == ALIKE[route]
+            elif who in TABLE[route]:
+                right = answer.status_code < 400 and (not to_login or route == "POST /desk/logout")
+            elif "/desk" in route and who in ("nobody", *VISITORS):
+                right = answer.status_code == 303 and to_login
+            else:
+                right = answer.status_code == 403
+            if not right:
+                wrong.append(f"{route} as {who}: {answer.status_code} {answer.text[:80]!r}")
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_a_visitor_reads_no_other_visitors_words(world: World) -> None:
+    for who in VISITORS:
+        await world.call("POST /channels/{name}", who)
+    for who, other in (VISITORS, VISITORS[::-1]):
+        stream = (await world.call("GET /channels/{name}/stream", who)).text
+        assert f"I am {who}." in stream
+        assert f"I am {other}." not in stream
+
+
+async def test_who_may_not_is_told_who_may_and_the_navigation_shows_only_what_one_may(world: World) -> None:
+    page = (await world.call("GET /desk/articles/new", "support")).text
+    assert "Not yours to do" in page
+    assert "takes the role editor or admin; yours is support" in page
+    conversation = (await world.call("GET /desk/conversations/{conversation_id}", "editor")).text
+    assert "hello" in conversation
+    assert "composer-" not in conversation
+    assert "do-take-over" not in conversation
+    assert "New article" not in (await world.call("GET /desk/articles", "support")).text
+    assert "New article" in (await world.call("GET /desk/articles", "editor")).text
+
+
+async def test_a_route_of_the_desk_without_a_right_is_one_that_everybody_needs(world: World) -> None:
+    """A new route must name its right: forgetting it would let every role in."""
+    free = set()
+    for found in iter_route_contexts(world.app.routes):
+        route = found.original_route
+        if isinstance(route, APIRoute) and (found.path or "").startswith("/desk"):
+            asked = [each.dependency for each in route.dependencies]
+            if not any(getattr(each, "right", None) in rights.RIGHTS for each in asked):
+                free.add(found.path)
+    assert free == {"/desk/login", "/desk/logout", "/desk/{rest:path}"}
+
+
+def test_the_table_of_rights_names_the_roles_there_are() -> None:
+    named = {role for roles in rights.RIGHTS.values() for role in roles}
+    assert named == set(ROLES)
+    assert all("admin" in roles for roles in rights.RIGHTS.values())
+    assert not rights.may("nobody at all", "read articles")
+    with pytest.raises(KeyError):
+        rights.may("admin", "no such right")
