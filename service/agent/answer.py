@@ -19,7 +19,8 @@ MAX_ORDER_WORDS = 6  # "pause my subscription please" wants to be shown how
 #: sample's calibrate questions. `cosine`: of the sentence; `passage`, `article`: their share of the best score;
 #: `dense`, `phrase`: as in knowledge.passage; `own`, `around`: the share of the question's words, by rarity, that the
 #: sentence holds, and that it holds with heading and title; `cue`: it states the kind of fact that is asked for, or
-#: not; `steps`: it is one of the steps of what somebody wants to be shown; `refers`: it only points to another article; `asks`: it is a question; `conflict`: it is about a sibling.
+#: not; `steps`: it is one of the steps of what somebody wants to be shown; `refers`: it only points to another article;
+#: `asks`: it is a question; `conflict`: it is about a sibling.
 WEIGHTS = {
     "cosine": 6.0,
     "passage": 3.5,
