@@ -21,6 +21,8 @@ import asyncpg
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# No test may spend money or leave the machine.
+os.environ.pop("ANTHROPIC_API_KEY", None)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
