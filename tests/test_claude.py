@@ -2,15 +2,20 @@
 
 import asyncio
 import contextlib
+import functools
+import io
 import itertools
 import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from pydantic import SecretStr
+from rich.console import Console
+from sqlmodel import col, select
 
 from dashboard import grounds
 from knowledge.passage import Found
@@ -21,10 +26,14 @@ from service.agent.claims import Support, unsupported
 from service.agent.claude import Claude, make_client
 from service.agent.confidence import Confidence
 from service.agent.request import fence, prompt_version, split
+from service.evaluation import evaluate, print_scorecard
 from service.models import Conversation, Customer, Decision, Identity
 from service.settings import Settings
 from tests.claude_stand_in import KEY, Fail, Hang, Raw, Script, StandIn, cite, handed_over, message, said
+from tests.flow_kit import make_context, settle_all, write
 from tests.passages import found, passage
+from tests.test_commands import firstline
+from tests.test_scorecard import small_pack
 
 pytestmark = pytest.mark.anyio
 
@@ -568,6 +577,31 @@ async def test_the_prompt_names_the_company_and_comes_before_everything_that_cha
     assert "{company}" not in one["system"][0]["text"]
 
 
+# --- two questions at once -------------------------------------------------------------------------------------------
+
+BOTH = "How many days do I have to return outlet goods? And how many working days do parcels to Ireland take?"
+
+
+async def test_two_questions_are_one_call_and_both_must_be_answered(stand_in: Any) -> None:
+    def both(body: dict[str, Any]) -> dict[str, Any]:
+        return message(
+            said(f"{QUOTED} ", cite(body, "14 days")),
+            said("Parcels to Ireland take 3 working days.", cite(body, "Ireland")),
+        )
+
+    server = stand_in(both)
+    response = await ask(server.url, BOTH)
+    assert len(response.record["parts"]) == 2, "need two questions for this test to mean anything"
+    assert len(server.requests) == 1
+    assert response.verdict.text == f"{QUOTED} Parcels to Ireland take 3 working days."
+    for sentence in response.record["draft"]["sentences"]:
+        for each in sentence["evidence"]["cited"]:
+            assert each["text"] in response.record["passages"][each["passage"]]["text"]
+    half = await ask(stand_in(lambda body: message(said(QUOTED, cite(body, "14 days")))).url, BOTH)
+    assert "from other articles" in half.verdict.reason
+    assert "Ireland" in half.verdict.text
+
+
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
@@ -658,3 +692,65 @@ async def test_workers_ask_side_by_side(stand_in: Any) -> None:
         responses = await asyncio.gather(*(agent.respond(Asked(QUESTION)) for _ in range(5)))
     assert time.monotonic() - began < 1.2
     assert all("Written by" in each.verdict.reason for each in responses)
+
+
+async def test_a_conversation_is_answered_by_claude_until_its_money_is_spent(stand_in: Any, db: Any) -> None:
+    usage = {"input_tokens": 4000, "output_tokens": 80}  # $0.00044
+
+    def dear(body: dict[str, Any]) -> dict[str, Any]:
+        text = "You can return outlet goods within 14 days of delivery."
+        return (good(body) if len(server.requests) != 2 else message(said(text, cite(body, "14 days")))) | {
+            "usage": usage
+        }
+
+    server = stand_in(dear)
+    spent = functools.partial(spending.spent, db)
+    limits = Limits(message=0.02, conversation=0.001, day=5.0, max_tokens=500)
+    context = make_context(db)
+    async with agent_at(server.url, spent=spent, limits=limits) as agent:
+        context.agent = agent
+        for thread in ("one", "one", "one", "two"):
+            await write(context, QUESTION, thread=thread)
+            await settle_all(context)
+    async with db.read() as session:
+        decisions = list((await session.exec(select(Decision).order_by(col(Decision.id)))).all())
+    # The third finds the money spent; another conversation has its own.
+    assert [bool(each.record["usage"]) for each in decisions] == [True, True, False, True]
+    assert [each.verdict for each in decisions] == ["answer"] * 4
+    assert "this conversation has cost $0.0009, and CLAUDE_USD_PER_CONVERSATION" in decisions[2].reason
+    assert len(server.requests) == 3
+
+
+async def test_evaluate_says_what_claude_costs(stand_in: Any, tmp_path: Path, embedder: Any) -> None:
+    def first(body: dict[str, Any]) -> dict[str, Any]:
+        block = body["messages"][0]["content"][0]["content"][0]["text"]
+        return message(said(block, cite(body, block)))
+
+    server = stand_in(first)
+    result = await evaluate(
+        small_pack(tmp_path), embedder=embedder, make_claude=lambda spent: make_claude(server.url, spent=spent)
+    )
+    figures = result["claude"]
+    assert figures["messages"] == 4
+    assert figures["calls"] == len(server.requests) > 0
+    assert figures["calls_a_message"] == figures["calls"] / 4
+    assert figures["cost_usd"] == pytest.approx(figures["calls"] * 0.0001445)
+    out = io.StringIO()
+    print_scorecard(result, Console(file=out, width=400))
+    assert f"{figures['calls']} calls for 4 messages" in out.getvalue()
+    assert f"${figures['cost_a_message_usd']:.6f} a message" in out.getvalue()
+
+
+def test_the_command_says_whether_claude_is_on_and_what_turns_it_on(tmp_path: Path) -> None:
+    off = firstline("check", data=tmp_path)
+    assert "Claude is off" in off.stdout
+    assert "ANTHROPIC_API_KEY turns it on" in off.stdout
+    on = firstline("check", data=tmp_path, ANTHROPIC_API_KEY=KEY)
+    assert "claude-haiku-5-5 writes the answers, for at most $0.02 a message" in on.stdout
+    assert KEY not in on.stdout + on.stderr
+    unknown = firstline("check", data=tmp_path, CLAUDE_MODEL="claude-1")
+    assert unknown.returncode == 2
+    assert "CLAUDE_MODEL" in unknown.stdout
+    without = firstline("evaluate", str(tmp_path), "--claude", data=tmp_path)
+    assert without.returncode == 2
+    assert "ANTHROPIC_API_KEY" in without.stdout
