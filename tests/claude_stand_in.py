@@ -1,5 +1,6 @@
 """A local server that speaks POST /v1/messages: it checks each request and replies by script."""
 
+import contextlib
 import json
 import threading
 import time
@@ -36,7 +37,14 @@ class Hang:
     seconds: float
 
 
-Step = dict[str, Any] | Fail | Raw | Hang
+@dataclass(frozen=True)
+class Trickle:
+    """A 200 of which a byte comes every now and then, for so many seconds: no read ever times out."""
+
+    seconds: float
+
+
+Step = dict[str, Any] | Fail | Raw | Hang | Trickle
 Script = Step | Callable[[dict[str, Any]], Step]
 
 
@@ -61,6 +69,14 @@ class StandIn:
             def take(self, step: Step) -> None:
                 if isinstance(step, Hang):
                     time.sleep(step.seconds)
+                    self.close_connection = True
+                elif isinstance(step, Trickle):
+                    self.answer(200, b"{", {}, 1000)
+                    until = time.monotonic() + step.seconds
+                    with contextlib.suppress(OSError):  # nobody listens any more
+                        while time.monotonic() < until:
+                            self.wfile.write(b" ")
+                            time.sleep(0.05)
                     self.close_connection = True
                 elif isinstance(step, Raw):
                     self.answer(200, step.body, {}, len(step.body) + (1000 if step.cut else 0))

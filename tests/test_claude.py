@@ -7,6 +7,8 @@ import io
 import itertools
 import json
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -25,11 +27,12 @@ from service.agent.budget import Limits, Model, Spent, Usage, at_most, cost, pri
 from service.agent.claims import Support, unsupported
 from service.agent.claude import Claude, make_client
 from service.agent.confidence import Confidence
-from service.agent.request import fence, prompt_version, split
+from service.agent.request import fence, prompt_version, read_prompt, split
 from service.evaluation import evaluate, print_scorecard
 from service.models import Conversation, Customer, Decision, Identity
 from service.settings import Settings
-from tests.claude_stand_in import KEY, Fail, Hang, Raw, Script, StandIn, cite, handed_over, message, said
+from tests.claude_stand_in import KEY, Fail, Hang, Raw, Script, StandIn, Trickle, cite, handed_over, message, said
+from tests.conftest import ROOT
 from tests.flow_kit import make_context, settle_all, write
 from tests.passages import found, passage
 from tests.test_commands import firstline
@@ -139,7 +142,7 @@ async def test_what_claude_writes_is_sent_with_the_words_it_cites(stand_in: Any)
     assert "Written by claude-haiku-5-5." in response.verdict.reason
     record = json.loads(json.dumps(response.record))
     assert record["model_version"] == "claude-haiku-5-5"
-    assert record["prompt_version"] == prompt_version()
+    assert record["prompt_version"] == prompt_version(read_prompt())
     first = record["draft"]["sentences"][0]["evidence"]
     leaning = "They must be unused and in their box."  # one block with what it leans on
     assert first["cited"] == [{"passage": 0, "text": QUOTED}, {"passage": 0, "text": leaning}]
@@ -340,7 +343,7 @@ async def test_the_same_words_are_not_sent_twice(stand_in: Any) -> None:
 
 
 async def test_an_overall_deadline_ends_a_reply_that_trickles(stand_in: Any) -> None:
-    server = stand_in(Hang(1.5))
+    server = stand_in(Trickle(1.5))
     began = time.monotonic()
     response = await ask(server.url, seconds=0.5)
     assert time.monotonic() - began < 1.2
@@ -577,6 +580,18 @@ async def test_the_prompt_names_the_company_and_comes_before_everything_that_cha
     assert "{company}" not in one["system"][0]["text"]
 
 
+async def test_a_sentence_from_an_article_that_was_not_measured_is_cut(stand_in: Any) -> None:
+    server = stand_in(
+        lambda body: message(
+            said(f"{QUOTED} ", cite(body, "14 days")),
+            said("Parcels to Ireland take 3 working days.", cite(body, "Ireland")),
+        )
+    )
+    response = await ask(server.url)
+    assert response.verdict.text == QUOTED
+    assert response.record["claude"]["cut"][0]["why"] == "the confidence of its article was not measured"
+
+
 # --- two questions at once -------------------------------------------------------------------------------------------
 
 BOTH = "How many days do I have to return outlet goods? And how many working days do parcels to Ireland take?"
@@ -600,6 +615,24 @@ async def test_two_questions_are_one_call_and_both_must_be_answered(stand_in: An
     half = await ask(stand_in(lambda body: message(said(QUOTED, cite(body, "14 days")))).url, BOTH)
     assert "from other articles" in half.verdict.reason
     assert "Ireland" in half.verdict.text
+
+
+def test_no_log_of_the_sdk_holds_a_customers_words(stand_in: Any, tmp_path: Path) -> None:
+    """In a process of its own, since it turns every log up."""
+    program = (
+        "import asyncio, sys\n"
+        "from tests import test_claude as t\n"
+        "from service.logs import set_up_logs\n"
+        "set_up_logs(t.Settings(_env_file=None, log_level='DEBUG'))\n"
+        "asyncio.run(t.ask(sys.argv[1], 'how many days do outlet returns of my zebra have?'))\n"
+    )
+    server = stand_in(good)
+    done = subprocess.run(
+        [sys.executable, "-c", program, server.url], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "zebra" in json.dumps(server.requests), "it must have been asked for this test to mean anything"
+    assert "claude.asked" in done.stderr
+    assert "zebra" not in done.stderr + done.stdout
 
 
 # --- money -----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from service.agent.budget import Limits, Model, Spent, Usage, at_most, describe,
 from service.agent.cited import Cut, Reply, TextBlock, ToolUse, draft_of
 from service.agent.evidence import Draft
 from service.agent.outcomes import Outcome
-from service.agent.request import HAND_OVER, body, prompt_version, source
+from service.agent.request import HAND_OVER, body, prompt_version, read_prompt, source
 from service.agent.terms import count
 
 log = structlog.get_logger()
@@ -91,6 +91,8 @@ class Claude:
     ) -> None:
         self.client, self.model, self.limits = client, model, limits
         self.seconds, self.company, self.spent = seconds, company, spent
+        self.prompt = read_prompt()
+        self.prompt_version = prompt_version(self.prompt)
         self._rest_until = 0.0
 
     async def write(
@@ -104,7 +106,15 @@ class Claude:
         if (left := self._rest_until - time.monotonic()) > 0:
             return self._outcome(outcomes.RESTING, f"{left:.0f}")
         limit = self.limits.max_tokens
-        request = body(question, history, passages, company=self.company, model=self.model.name, max_tokens=limit)
+        request = body(
+            question,
+            history,
+            passages,
+            prompt=self.prompt,
+            company=self.company,
+            model=self.model.name,
+            max_tokens=limit,
+        )
         most = at_most(json.dumps(request, ensure_ascii=False), limit)
         if sentence := refusal(self.limits, self.model, most, await self.spent(conversation_id)):
             return self._outcome(outcomes.LIMITED, sentence)
@@ -200,7 +210,12 @@ class Claude:
             self._rest()
         notice = self.say(outcome, detail)
         cost = describe(self.model, usage) if usage else None
-        about = {"model": self.model.name, "prompt_version": prompt_version(), "then": outcome.then, "notice": notice}
+        about = {
+            "model": self.model.name,
+            "prompt_version": self.prompt_version,
+            "then": outcome.then,
+            "notice": notice,
+        }
         return Consulted(outcome, notice, draft if outcome.then == "send" else None, cut, cost, about | (record or {}))
 
     def say(self, outcome: Outcome, detail: str = "") -> str:

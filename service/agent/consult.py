@@ -1,13 +1,15 @@
-"""How Claude's word counts: it may put a good answer better, or call for a person; never answer what was not sure ."""
+"""How Claude's word counts: it may put a good answer better, or call for a person; never answer what was not sure."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from knowledge.passage import Passage
 from service.agent import outcomes, words
+from service.agent.cited import Cut
 from service.agent.evidence import Draft, describe
+from service.agent.layout import dangles
 from service.agent.policy import Answer, Escalate, Part, decide
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Passages of one question that are sent: the answer is among the first, and each more costs tokens.
 MOST_SENT = 5
+#: Those that are quoted are sent too, as far down as a decision's record keeps passages.
+MOST_RECORDED = 10
 
 
 def chosen(examined: "Examined") -> list[tuple[int, int]]:
@@ -23,7 +27,7 @@ def chosen(examined: "Examined") -> list[tuple[int, int]]:
     found: dict[int, tuple[int, int]] = {}
     for number, part in enumerate(examined.parts):
         quoted = [each.passage for each in part.draft.sentences] if part.draft else []
-        for place in range(max(MOST_SENT, *(each + 1 for each in quoted), 0)):
+        for place in range(min(max(MOST_SENT, *(each + 1 for each in quoted), 0), MOST_RECORDED)):
             if place < len(part.found.passages):
                 found.setdefault(part.found.passages[place].chunk_id, (number, place))
     return sorted(found.values())
@@ -40,11 +44,14 @@ async def consult(
     passages = [examined.parts[part].found.passages[place] for part, place in places]
     consulted = await claude.write(examined.screened.text, asked.history, passages, asked.conversation_id)
     draft = consulted.draft
-    if draft and not _as_measured(draft, passages, examined):
-        elsewhere = outcomes.ELSEWHERE
-        consulted.record.update(then=elsewhere.then, notice=claude.say(elsewhere))
-        consulted = replace(consulted, outcome=elsewhere, notice=claude.say(elsewhere), draft=None)
-        draft = None
+    if draft:
+        draft, cut = _as_measured(draft, passages, examined)
+        consulted = replace(consulted, cut=(*consulted.cut, *cut))
+        consulted.record["cut"] += [asdict(each) for each in cut]
+        if draft is None:
+            elsewhere = outcomes.ELSEWHERE
+            consulted.record.update(then=elsewhere.then, notice=claude.say(elsewhere))
+            consulted = replace(consulted, outcome=elsewhere, notice=claude.say(elsewhere))
     record = response.record | {"claude": consulted.record, "usage": consulted.usage}
     if draft:
         part = Part(examined.screened.text, draft, tuple(passages), sure)
@@ -75,14 +82,28 @@ async def consult(
     return replace(response, verdict=verdict, record=record)
 
 
-def _as_measured(draft: Draft, passages: Sequence[Passage], examined: "Examined") -> bool:
-    """Whether for each question something rests on an article of the draft whose confidence was measured."""
-    slugs = {passages[place].slug for each in draft.sentences for place, _ in each.evidence}
-    for part in examined.parts:
-        measured = {part.found.passages[each.passage].slug for each in part.draft.sentences} if part.draft else set()
-        if not measured & slugs:
-            return False
-    return True
+def _as_measured(draft: Draft, passages: Sequence[Passage], examined: "Examined") -> tuple[Draft | None, list[Cut]]:
+    """The sentences that rest on the articles whose confidence was measured, and the others.
+
+    None if a question of the message is left without one.
+    """
+    measured = [
+        {part.found.passages[each.passage].slug for each in part.draft.sentences} if part.draft else set()
+        for part in examined.parts
+    ]
+    kept, cut, used = [], [], set()
+    before_was_cut = False
+    for each in draft.sentences:
+        slugs = {passages[place].slug for place, _ in each.evidence}
+        if slugs <= set().union(*measured) and not (before_was_cut and dangles(each.text)):
+            kept.append(each)
+            used |= slugs
+            before_was_cut = False
+        else:
+            cut.append(Cut(each.text, "the confidence of its article was not measured"))
+            before_was_cut = True
+    whole = all(slugs & used for slugs in measured)
+    return (replace(draft, sentences=tuple(kept)) if whole else None), cut
 
 
 def _cut_in_words(number: int) -> str:

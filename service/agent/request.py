@@ -39,9 +39,14 @@ class Block:
     heading: str
 
 
-def prompt_version() -> str:
+def read_prompt() -> str:
+    """What Claude is told, with {company} to be filled in."""
+    return PROMPT.read_text(encoding="utf-8")
+
+
+def prompt_version(prompt: str) -> str:
     """Which prompt it is: it changes with every change of the file."""
-    return hashlib.sha256(PROMPT.read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(prompt.encode()).hexdigest()[:12]
 
 
 def split(passage: Passage) -> tuple[Block, ...]:
@@ -75,6 +80,7 @@ def body(
     history: Sequence[tuple[str, str]],
     passages: Sequence[Passage],
     *,
+    prompt: str,
     company: str,
     model: str,
     max_tokens: int,
@@ -90,7 +96,7 @@ def body(
         }
         for passage in passages
     ]
-    system = PROMPT.read_text(encoding="utf-8").replace("{company}", company)
+    system = prompt.replace("{company}", company)
     return {
         "model": model,
         "max_tokens": max_tokens,
