@@ -183,6 +183,26 @@ def embedder() -> Any:
     return made
 
 
+# --- Claude ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stand_in() -> Iterator[Any]:
+    """Makes servers that stand in for Claude's API; in the end, no request may have been faulty."""
+    from tests.claude_stand_in import StandIn
+
+    made: list[StandIn] = []
+
+    def make(*script: Any) -> StandIn:
+        made.append(StandIn(*script))
+        return made[-1]
+
+    yield make
+    for each in made:
+        assert each.faults == []
+        each.close()
+
+
 # --- a running server --------------------------------------------------------------------------------------------
 
 

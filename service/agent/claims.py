@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from service.agent.terms import content, stem, words
+from service.agent.terms import content, normal, stem, words
 
 #: Of a sentence's meaningful words, at least this share stands in what it cites. The rest is grammar and paraphrase.
 LEAST_SHARED = 0.6
@@ -82,6 +82,8 @@ def unsupported(sentence: str, support: Support, *, names: Collection[str] = ())
         return f"a link or address that is not in the passage ({min(extra)})"
     if extra := _numbers(sentence) - _numbers(support.text):
         return f"a number that is not in the passage ({min(extra).strip()})"
+    if normal(sentence) and f" {normal(sentence)} " in f" {normal(support.text)} ":
+        return None  # the passage's own words, down to its signs and numbers
     if _FIRST_PERSON.search(sentence) or (_OURS.search(sentence) and not _OURS.search(support.text)):
         return "it speaks for the company, which the passage does not"
     if _COMMITS.search(sentence) and not _COMMITS.search(support.text):
