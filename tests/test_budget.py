@@ -12,7 +12,7 @@ from rich.console import Console
 from sqlmodel import col, select
 
 from service import spending
-from service.agent import Answer
+from service.agent import Answer, Asked
 from service.agent.budget import Limits, Model, Spent, Usage, at_most, cost, priced_models, refusal
 from service.evaluation import evaluate, print_scorecard
 from service.models import Conversation, Customer, Decision, Identity
@@ -145,7 +145,7 @@ async def test_evaluate_says_what_claude_costs(stand_in: Any, tmp_path: Path, em
     assert figures["messages"] == 4
     assert figures["calls"] == len(server.requests) > 0
     assert figures["calls_a_message"] == figures["calls"] / 4
-    assert figures["cost_usd"] == pytest.approx(figures["calls"] * 0.0001445)
+    assert figures["cost_usd"] == pytest.approx(figures["calls"] * 0.0001445, abs=1e-6)
     out = io.StringIO()
     print_scorecard(result, Console(file=out, width=400))
     assert f"{figures['calls']} calls for 4 messages" in out.getvalue()
@@ -165,3 +165,12 @@ def test_the_command_says_whether_claude_is_on_and_what_turns_it_on(tmp_path: Pa
     without = firstline("evaluate", str(tmp_path), "--claude", data=tmp_path)
     assert without.returncode == 2
     assert "ANTHROPIC_API_KEY" in without.stdout
+
+
+async def test_what_is_asked_outside_a_conversation_costs_nothing(stand_in: Any) -> None:
+    """The desk's "Ask" stores no decision, so nobody would count what it spends."""
+    server = stand_in(good)
+    async with agent_at(server.url) as agent:
+        response = await agent.respond(Asked(QUESTION))
+    assert isinstance(response.verdict, Answer)
+    assert server.requests == []

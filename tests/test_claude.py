@@ -213,8 +213,8 @@ async def test_nobody_waits_for_a_rate_limit_that_lasts(stand_in: Any) -> None:
 async def test_an_api_that_failed_is_left_alone_for_a_while(stand_in: Any) -> None:
     server = stand_in(Fail(429, {"retry-after": "90"}))
     async with agent_at(server.url) as agent:
-        await agent.respond(Asked(QUESTION))
-        again = await agent.respond(Asked(QUESTION))
+        await agent.respond(Asked(QUESTION, conversation_id=7))
+        again = await agent.respond(Asked(QUESTION, conversation_id=7))
     assert len(server.requests) == 1
     assert "left alone for" in again.verdict.reason
     assert isinstance(again.verdict, Answer)
@@ -369,6 +369,6 @@ async def test_workers_ask_side_by_side(stand_in: Any) -> None:
 
     async with agent_at(stand_in(slow).url) as agent:
         began = time.monotonic()
-        responses = await asyncio.gather(*(agent.respond(Asked(QUESTION)) for _ in range(5)))
+        responses = await asyncio.gather(*(agent.respond(Asked(QUESTION, conversation_id=7)) for _ in range(5)))
     assert time.monotonic() - began < 1.2
     assert all("Written by" in each.verdict.reason for each in responses)

@@ -107,10 +107,13 @@ class Agent:
         self.threshold = confidence.threshold(wrong_rate).value if threshold is None else threshold
 
     async def respond(self, asked: Asked) -> Response:
-        """Screen, search, draft, check, decide; and where the answer is good enough, let Claude put it better."""
+        """Screen, search, draft, check, decide; and where the answer is good enough, let Claude put it better.
+
+        Claude is only asked in a conversation: its cost is counted from the decisions that are stored there.
+        """
         examined = await self.examine(asked)
         response = self.conclude(asked, examined)
-        if self.claude is None:
+        if self.claude is None or asked.conversation_id is None:
             return response
         sure = min((self.sure(part) for part in examined.parts), default=0.0)
         return await consult(self.claude, asked, examined, response, sure, self.company)
