@@ -12,6 +12,7 @@ STEPS = (
     ("search", "searched"),
     ("draft", "drafted"),
     ("check", "checked"),
+    ("claude", "asked Claude"),
     ("decide", "decided"),
 )
 
@@ -54,9 +55,7 @@ def read(decision: Decision) -> Grounds:
     sentences = (record.get("draft") or {}).get("sentences") or []
     evidence = [each.get("evidence") or {} for each in sentences]
     passages = [
-        _passage(
-            passage, [each["text"] for each, rest in zip(sentences, evidence, strict=True) if rest.get("passage") == at]
-        )
+        _passage(passage, [words for sentence in sentences for words in _quotes(sentence, at)])
         for at, passage in enumerate(record.get("passages") or [])
     ]
     measure = _measure(decision)
@@ -76,6 +75,13 @@ def read(decision: Decision) -> Grounds:
         steps=_steps(record.get("seconds") or {}),
         made_with=_made_with(record),
     )
+
+
+def _quotes(sentence: dict[str, Any], at: int) -> list[str]:
+    """The words of passage number `at` that a sentence rests on: its own, or those that it cites."""
+    evidence = sentence.get("evidence") or {}
+    cited = evidence.get("cited") or [{"passage": evidence.get("passage"), "text": sentence["text"]}]
+    return list(dict.fromkeys(each["text"] for each in cited if each["passage"] == at))
 
 
 def _said(decision: Decision) -> bool:
@@ -140,10 +146,11 @@ def _milliseconds(seconds: float) -> str:
 
 def _made_with(record: dict[str, Any]) -> str:
     model = record.get("model_version")
-    how = (
-        f"Written by {model}, prompt {record.get('prompt_version')}."
-        if model
-        else "No language model: articles are quoted."
-    )
+    how = "No language model: articles are quoted."
+    if model:
+        did = "Read" if record.get("verdict") == "escalate" else "Written"
+        how = f"{did} by {model}, prompt {record.get('prompt_version')}."
+    if cost := (record.get("usage") or {}).get("cost_usd"):
+        how = f"{how} It cost ${cost:.4f}."
     revision = record.get("revision")
     return how if revision is None else f"{how} Knowledge revision {revision}."

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -194,10 +195,22 @@ async def _audit(session: Any, article: Any, action: str) -> None:
 def evaluate(
     pack: Annotated[Path, typer.Argument(help="A folder with pack.json, questions.jsonl and articles.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+    claude: Annotated[
+        bool, typer.Option("--claude", help="Also put the test questions to Claude. It costs money.")
+    ] = False,
 ) -> None:
     """Measure search and decisions on a pack of labelled questions: fitted on `calibrate`, reported on both splits."""
     from service.evaluation import PackError, print_scorecard
     from service.evaluation import evaluate as run
+
+    settings = load_settings()
+    if claude and not settings.anthropic_api_key.get_secret_value():
+        raise Refusal("--claude asks Claude, which wants a key. Set ANTHROPIC_API_KEY.")
+    make = None
+    if claude:
+        from service.app import make_claude
+
+        make = functools.partial(make_claude, settings)
 
     with progress_bar() as progress:
         task = progress.add_task("Reading the pack", total=None)
@@ -206,7 +219,7 @@ def evaluate(
             progress.update(task, completed=done, total=total, description=what or "Measuring")
 
         try:
-            result = asyncio.run(run(pack, embedder=make_embedder(), progress=show))
+            result = asyncio.run(run(pack, embedder=make_embedder(), progress=show, make_claude=make))
         except PackError as error:
             raise Refusal(str(error)) from None
     print_scorecard(result, console)

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI
@@ -13,13 +15,17 @@ from channels import CHANNELS, Setup
 from channels.base import Channel
 from knowledge import Knowledge
 from knowledge.embedder import Embedder
-from service import help_pages, migrations, schedule, web
+from service import help_pages, migrations, schedule, spending, web
 from service.agent import Agent
+from service.agent.budget import Limits, Spent, priced_models
 from service.agent.confidence import Confidence
 from service.context import Context
 from service.db import Database
 from service.settings import Settings
 from service.work import work
+
+if TYPE_CHECKING:
+    from service.agent.claude import Claude
 
 log = structlog.get_logger()
 
@@ -42,21 +48,45 @@ def build_context(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     db = Database(settings.url)
     knowledge = Knowledge(db.read, embedder, settings.data_dir / "index")
-    agent = build_agent(knowledge) if build_agent else default_agent(settings, knowledge)
+    spent = functools.partial(spending.spent, db)
+    agent = build_agent(knowledge) if build_agent else default_agent(settings, knowledge, spent)
     context = Context(settings=settings, db=db, channels=channels, knowledge=knowledge, agent=agent)
     if clock:
         context.clock = clock
     return context
 
 
-def default_agent(settings: Settings, knowledge: Knowledge) -> Agent:
-    """The agent without a key: it quotes the articles."""
+def default_agent(settings: Settings, knowledge: Knowledge, spent: Callable[[int | None], Awaitable[Spent]]) -> Agent:
+    """The agent: without a key it quotes the articles, with one Claude writes what it answers."""
     return Agent(
         knowledge,
         Confidence.shipped(),
         company=settings.company_name,
         wrong_rate=settings.wrong_rate,
         threshold=settings.confidence_threshold,
+        claude=make_claude(settings, spent),
+    )
+
+
+def make_claude(settings: Settings, spent: Callable[[int | None], Awaitable[Spent]]) -> "Claude | None":
+    """Claude as the settings want it; None without a key."""
+    if not settings.anthropic_api_key.get_secret_value():
+        return None
+    from service.agent.claude import OF_LEASE, Claude, make_client  # the SDK takes a second to import
+
+    seconds = min(settings.claude_seconds, settings.lease_seconds * OF_LEASE)
+    return Claude(
+        make_client(settings.anthropic_api_key, settings.anthropic_base_url, seconds),
+        priced_models()[settings.claude_model],
+        Limits(
+            message=settings.claude_usd_per_message,
+            conversation=settings.claude_usd_per_conversation,
+            day=settings.claude_usd_per_day,
+            max_tokens=settings.claude_max_tokens,
+        ),
+        seconds=seconds,
+        company=settings.company_name,
+        spent=spent,
     )
 
 
@@ -82,6 +112,7 @@ async def running(context: Context, *, migrate: bool = True) -> AsyncIterator[No
     finally:
         stop(context)
         await asyncio.gather(*loops, return_exceptions=True)
+        await context.agent.close()
         await context.knowledge.close()
         await context.db.close()
 

@@ -28,6 +28,7 @@ async def report(settings: Settings, channels: Mapping[str, Channel]) -> AsyncIt
             yield None, f"{channel.title} is off. It wants {', '.join(channel.missing)}."
         else:
             yield True, f"{channel.title} is on."
+    yield _claude(settings)
     if settings.allowed_origins == "*":
         yield None, "Any site may embed the chat widget. ALLOWED_ORIGINS names the sites that may."
     if settings.confidence_threshold is None:
@@ -36,6 +37,17 @@ async def report(settings: Settings, channels: Mapping[str, Channel]) -> AsyncIt
         yield True, f"CONFIDENCE_THRESHOLD: answers go out from {settings.confidence_threshold} upwards, fitted or not."
     if settings.company_name == "our team":
         yield None, "Customers read 'our team'. COMPANY_NAME sets the name they know."
+
+
+def _claude(settings: Settings) -> tuple[bool | None, str]:
+    if not settings.anthropic_api_key.get_secret_value():
+        return None, "Claude is off: answers are quoted from the articles. ANTHROPIC_API_KEY turns it on."
+    limits = (
+        f"${settings.claude_usd_per_message:g} a message, ${settings.claude_usd_per_conversation:g} a conversation, "
+        f"${settings.claude_usd_per_day:g} a day"
+    )
+    where = f" at {settings.anthropic_base_url}" if settings.anthropic_base_url else ""
+    return True, f"ANTHROPIC_API_KEY: {settings.claude_model}{where} writes the answers, for at most {limits}."
 
 
 async def _database(settings: Settings) -> AsyncIterator[tuple[bool | None, str]]:

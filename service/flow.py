@@ -211,6 +211,7 @@ async def _asked(context: Context, claim: Claim) -> tuple[Asked, list[Message]]:
         history=tuple((message.author, message.text) for message in history),
         wants_person=any(message.kind == Kind.PERSON for message in owed),
         resumed=any(message.reason == TAKEN_BACK for message in owed),
+        conversation_id=claim.conversation_id,
     )
     return asked, owed
 

@@ -37,9 +37,12 @@ def set_up_logs(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers, root.level = [handler], getattr(logging, settings.log_level)
     for noisy in (
+        "anthropic",  # at DEBUG it logs whole requests
         "bm25s",
         "httpx",
+        "httpx2",
         "httpcore",
+        "httpcore2",
         "chromadb",
         "sentence_transformers",
         "alembic",

@@ -1,11 +1,15 @@
 """Every environment variable of the service: its type, its default and what it means."""
 
+import json
 import os
 import secrets
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: The models whose prices are known, with the date of the prices.
+MODELS = Path(__file__).parent / "agent" / "models.json"
 
 
 class Settings(BaseSettings):
@@ -47,11 +51,35 @@ class Settings(BaseSettings):
     confidence_threshold: float | None = Field(
         None, ge=0, le=1, description="Answer only from this confidence upwards; empty means the fitted threshold."
     )
+    anthropic_api_key: SecretStr = Field(
+        SecretStr(""), description="The key that lets Claude write the answers; empty: articles are quoted."
+    )
+    anthropic_base_url: str = Field("", description="Where Claude's API is, if not at its vendor's.")
+    claude_model: str = Field("claude-haiku-5-5", description="The model that writes: one of agent/models.json.")
+    claude_seconds: float = Field(
+        25.0, gt=0, le=120, description="How long Claude may take; never more than 0.4 of LEASE_SECONDS."
+    )
+    claude_max_tokens: int = Field(500, ge=50, le=4000, description="The most tokens of one reply of Claude's.")
+    claude_usd_per_message: float = Field(0.02, ge=0, description="The most that one reply may cost, in US dollars.")
+    claude_usd_per_conversation: float = Field(
+        0.20, ge=0, description="The most that one conversation may cost, in US dollars."
+    )
+    claude_usd_per_day: float = Field(
+        5.0, ge=0, description="The most that all of the last 24 hours may cost, in US dollars."
+    )
     session_hours: float = Field(12.0, gt=0, description="How long a member of staff stays signed in.")
     log_format: str = Field("text", pattern="^(text|json)$", description="How log lines look: text or json.")
     log_level: str = Field(
         "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least severe log line that is written."
     )
+
+    @field_validator("claude_model")
+    @classmethod
+    def _priced(cls, name: str) -> str:
+        known = json.loads(MODELS.read_text(encoding="utf-8"))["models"]
+        if name not in known:
+            raise ValueError(f"its price is not known; it can be {', '.join(known)}")
+        return name
 
     @property
     def base_url(self) -> str:

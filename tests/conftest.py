@@ -21,6 +21,8 @@ import asyncpg
 import pytest
 
 ROOT = Path(__file__).parent.parent
+# No test may spend money or leave the machine.
+os.environ.pop("ANTHROPIC_API_KEY", None)
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -179,6 +181,26 @@ def embedder() -> Any:
     made = Embedder()
     made.load()
     return made
+
+
+# --- Claude ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stand_in() -> Iterator[Any]:
+    """Makes servers that stand in for Claude's API; in the end, no request may have been faulty."""
+    from tests.claude_stand_in import StandIn
+
+    made: list[StandIn] = []
+
+    def make(*script: Any) -> StandIn:
+        made.append(StandIn(*script))
+        return made[-1]
+
+    yield make
+    for each in made:
+        assert each.faults == []
+        each.close()
 
 
 # --- a running server --------------------------------------------------------------------------------------------

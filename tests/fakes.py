@@ -131,6 +131,9 @@ class ScriptedAgent:
             await self.gate.wait()
         return self.script(asked)
 
+    async def close(self) -> None:
+        return
+
 
 def echo(asked: Asked) -> Response:
     """An answer that repeats the question, so that a test sees which one it is."""

@@ -10,6 +10,7 @@ from knowledge.passage import Found
 from service.agent import words
 from service.agent.answer import draft as draft_answer
 from service.agent.confidence import Confidence, facts_of, together
+from service.agent.consult import consult
 from service.agent.evidence import Draft, check, describe
 from service.agent.parts import in_light_of
 from service.agent.policy import MOST_QUESTIONS, Answer, Clarify, Escalate, Part, Verdict, decide
@@ -18,6 +19,7 @@ from service.agent.secrets import redact
 
 if TYPE_CHECKING:
     from knowledge import Knowledge
+    from service.agent.claude import Claude
 
 __all__ = [
     "Agent",
@@ -46,6 +48,7 @@ class Asked:
     history: tuple[tuple[str, str], ...] = ()  # author: customer | agent | person
     wants_person: bool = False  # the channel says so
     resumed: bool = False  # the customer has just said "never mind" while waiting for a person
+    conversation_id: int | None = None  # whose budget it is
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,28 @@ class Agent:
         company: str,
         wrong_rate: float,
         threshold: float | None = None,
+        claude: "Claude | None" = None,
     ) -> None:
+        self.claude = claude
         self.knowledge, self.confidence, self.company = knowledge, confidence, company
         self.threshold = confidence.threshold(wrong_rate).value if threshold is None else threshold
 
     async def respond(self, asked: Asked) -> Response:
-        """Screen, search, draft, check, decide."""
-        return self.conclude(asked, await self.examine(asked))
+        """Screen, search, draft, check, decide; and where the answer is good enough, let Claude put it better.
+
+        Claude is only asked in a conversation: its cost is counted from the decisions that are stored there.
+        """
+        examined = await self.examine(asked)
+        response = self.conclude(asked, examined)
+        if self.claude is None or asked.conversation_id is None:
+            return response
+        sure = min((self.sure(part) for part in examined.parts), default=0.0)
+        return await consult(self.claude, asked, examined, response, sure, self.company)
+
+    async def close(self) -> None:
+        """Let go of what is held open."""
+        if self.claude is not None:
+            await self.claude.close()
 
     async def examine(self, asked: Asked) -> Examined:
         """Everything up to the decision, which alone needs the confidence."""

@@ -10,12 +10,21 @@ from service.agent.terms import normal
 
 @dataclass(frozen=True)
 class Quoted:
-    """One sentence of a draft. `passage`: the place of its passage among those found."""
+    """One sentence of a draft. `passage`: the place of its passage among those found.
+
+    `cited`: (passage, words of it) that a rephrased sentence rests on; empty where its own words are the passage's.
+    """
 
     text: str
     passage: int
     item: int = 0  # its number in a list of steps; 0 outside one
     line: int = 0  # its line in the passage
+    cited: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def evidence(self) -> tuple[tuple[int, str], ...]:
+        """(passage, its words) that the sentence rests on."""
+        return self.cited or ((self.passage, self.text),)
 
 
 @dataclass(frozen=True)
@@ -29,17 +38,18 @@ class Draft:
 
 
 def check(draft: Draft, passages: Sequence[Passage]) -> tuple[Draft, tuple[str, ...]]:
-    """The draft with the sentences that their passages hold word for word, and the texts of those that were cut."""
+    """The draft with the sentences whose evidence their passages hold word for word, and the texts of the others."""
     kept = tuple(each for each in draft.sentences if _holds(passages, each))
     cut = tuple(each.text for each in draft.sentences if each not in kept)
     return (replace(draft, sentences=kept) if cut else draft), cut
 
 
 def _holds(passages: Sequence[Passage], quoted: Quoted) -> bool:
-    if not 0 <= quoted.passage < len(passages):
-        return False
-    words = normal(quoted.text)
-    return bool(words) and f" {words} " in f" {normal(passages[quoted.passage].text)} "
+    for passage, text in quoted.evidence:
+        words = normal(text)
+        if not (0 <= passage < len(passages) and words and f" {words} " in f" {normal(passages[passage].text)} "):
+            return False
+    return True
 
 
 def describe(draft: Draft, passages: Sequence[Passage]) -> dict[str, Any]:
@@ -54,5 +64,7 @@ def describe(draft: Draft, passages: Sequence[Passage]) -> dict[str, Any]:
             "heading": passage.heading,
             "passage": each.passage,
         }
+        if each.cited:
+            evidence["cited"] = [{"passage": place, "text": text} for place, text in each.cited]
         sentences.append({"text": each.text, "evidence": evidence})
     return {"kind": draft.kind, "sentences": sentences}

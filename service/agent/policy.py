@@ -129,7 +129,7 @@ def _sources(parts: Sequence[Part]) -> list[tuple[str, str, int]]:
         (passage.slug, passage.title, passage.version): None
         for part in parts
         if part.draft
-        for passage in (part.passages[each.passage] for each in part.draft.sentences)
+        for passage in (part.passages[place] for each in part.draft.sentences for place, _ in each.evidence)
     }
     return list(found)
 

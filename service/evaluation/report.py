@@ -65,6 +65,19 @@ def print_scorecard(result: Mapping[str, Any], console: Console) -> None:
         f"{times['p95']:.0f} ms at the 95th percentile.",
         highlight=False,
     )
+    if claude := result.get("claude"):
+        console.print(_claude(claude), highlight=False)
+
+
+def _claude(figures: Mapping[str, Any]) -> str:
+    written, handed, quoted = (figures["outcomes"].get(name, 0) for name in ("send", "person", "quote"))
+    return (
+        f"{figures['model']}: {figures['calls']} calls for {figures['messages']} messages, "
+        f"{figures['calls_a_message']:.2f} a message; ${figures['cost_usd']:.4f} in all, "
+        f"${figures['cost_a_message_usd']:.6f} a message, ${figures['cost_a_call_usd']:.6f} a call. "
+        f"{written} answers written ({figures['written_from_another_article']} from an article that does not answer), "
+        f"{handed} handed over, {quoted} quoted instead; {figures['sentences_cut']} sentences cut."
+    )
 
 
 def _number(value: float | int | None, share: bool) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlmodel import SQLModel
 
@@ -21,6 +21,9 @@ from service.evaluation.datasets import SPLITS, Pack, PackError, Question, read_
 from service.evaluation.fit import enough, fit
 from service.evaluation.judge import Judged, holds, judge
 from service.evaluation.scorecard import Outcome, scorecard
+
+if TYPE_CHECKING:
+    from service.evaluation.asking import MakeClaude
 
 Progress = Callable[[int, int, str], None]
 
@@ -47,8 +50,12 @@ async def evaluate(
     embedder: Embedder | None = None,
     progress: Progress | None = None,
     wrong_rate: float = WRONG_RATE,
+    make_claude: "MakeClaude | None" = None,
 ) -> dict[str, Any]:
-    """The figures of a pack. `work_dir` keeps the embedded articles for the next time. Raises PackError."""
+    """The figures of a pack. `work_dir` keeps the embedded articles for the next time. Raises PackError.
+
+    `make_claude`: also put the questions of the test split to Claude, which costs money.
+    """
     pack = read_pack(pack_dir)
     show = progress or (lambda done, total, what: None)
     with tempfile.TemporaryDirectory(prefix="firstline-") as temporary:
@@ -63,6 +70,11 @@ async def evaluate(
             measured = await measure(pack, agent, show)
             result = score(pack, measured, wrong_rate)
             result["latency_ms"] = await latency(pack, agent, show)
+            if make_claude:
+                from service.evaluation.asking import ask_claude  # brings the SDK, which takes a second to import
+
+                examined = [(each.question, each.examined) for each in measured if each.question.split == "test"]
+                result["claude"] = await ask_claude(examined, agent, make_claude, show)
         finally:
             await knowledge.close()
             await db.close()

@@ -1,0 +1,243 @@
+"""Claude: one call for a message, in time and within its budget, and every outcome told apart."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import anthropic
+import structlog
+from pydantic import SecretStr, ValidationError
+
+from knowledge.passage import Passage
+from service.agent import outcomes
+from service.agent.budget import Limits, Model, Spent, Usage, at_most, describe, refusal
+from service.agent.cited import Cut, Reply, TextBlock, ToolUse, draft_of
+from service.agent.evidence import Draft
+from service.agent.outcomes import Outcome
+from service.agent.request import HAND_OVER, body, prompt_version, read_prompt, source
+from service.agent.terms import count
+
+log = structlog.get_logger()
+
+#: The first try may take this share of the deadline, so that the second one has a chance.
+OF_FIRST_TRY = 0.6
+#: Of a lease, at most this share is spent waiting: what was answered must still be recorded under it.
+OF_LEASE = 0.4
+#: Seconds that a failing API is left alone when it does not say how long; and the longest that it is believed.
+REST, LONGEST_REST = 20.0, 300.0
+#: A longer reply is not what a first line says.
+MOST_WORDS = 120
+#: Characters of a model's own reason that staff read.
+MOST_OF_REASON = 200
+
+
+@dataclass(frozen=True)
+class Consulted:
+    """What came of asking: `notice` is for staff, `record` (JSON) for the decision. `draft` is only to be sent then."""
+
+    outcome: Outcome
+    notice: str
+    draft: Draft | None = None
+    cut: tuple[Cut, ...] = ()
+    usage: dict[str, Any] | None = None  # None: it was not asked
+    record: dict[str, Any] = field(default_factory=dict)
+
+
+def make_client(key: SecretStr, base_url: str, seconds: float) -> anthropic.AsyncAnthropic:
+    """The SDK's client. Without `base_url` it goes by ANTHROPIC_BASE_URL itself."""
+    return anthropic.AsyncAnthropic(
+        api_key=key.get_secret_value(),
+        base_url=base_url or None,
+        timeout=seconds * OF_FIRST_TRY,
+        max_retries=1,
+        middleware=[_only_soon(seconds * (1 - OF_FIRST_TRY))],
+    )
+
+
+def _only_soon(patience: float) -> Any:
+    """The SDK waits as long as `retry-after` says; past our patience there is no second try to wait for."""
+
+    async def only_soon(request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        response = await call_next(request)
+        if (_retry_after(response.headers) or 0.0) > patience:
+            response.headers["x-should-retry"] = "false"
+        return response
+
+    return only_soon
+
+
+def _retry_after(headers: Any) -> float | None:
+    try:
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:  # a date, or nothing
+        return None
+
+
+class Claude:
+    """Writes an answer from passages. Holds nothing of any conversation, only whether its API is to be left alone."""
+
+    def __init__(
+        self,
+        client: anthropic.AsyncAnthropic,
+        model: Model,
+        limits: Limits,
+        *,
+        seconds: float,
+        company: str,
+        spent: Callable[[int | None], Awaitable[Spent]],
+    ) -> None:
+        self.client, self.model, self.limits = client, model, limits
+        self.seconds, self.company, self.spent = seconds, company, spent
+        self.prompt = read_prompt()
+        self.prompt_version = prompt_version(self.prompt)
+        self._rest_until = 0.0
+
+    async def write(
+        self,
+        question: str,
+        history: Sequence[tuple[str, str]],
+        passages: Sequence[Passage],
+        conversation_id: int | None,
+    ) -> Consulted:
+        """Ask for an answer to `question` from `passages`. Raises nothing that the API could cause."""
+        if (left := self._rest_until - time.monotonic()) > 0:
+            return self._outcome(outcomes.RESTING, f"{left:.0f}")
+        limit = self.limits.max_tokens
+        request = body(
+            question,
+            history,
+            passages,
+            prompt=self.prompt,
+            company=self.company,
+            model=self.model.name,
+            max_tokens=limit,
+        )
+        most = at_most(json.dumps(request, ensure_ascii=False), limit)
+        if sentence := refusal(self.limits, self.model, most, await self.spent(conversation_id)):
+            return self._outcome(outcomes.LIMITED, sentence)
+        sent = [source(passage) for passage in passages]
+        began = time.monotonic()
+        answered = await self._ask(request, most)
+        consulted = answered if isinstance(answered, Consulted) else self._read(*answered, passages)
+        log.info(
+            "claude.asked",
+            model=self.model.name,
+            then=consulted.outcome.then,
+            stop=consulted.record.get("stop_reason"),
+            seconds=round(time.monotonic() - began, 3),
+            cost_usd=(consulted.usage or {}).get("cost_usd"),
+        )
+        return _with(consulted, sent=sent)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self.client.close()
+
+    async def _ask(self, request: dict[str, Any], most: Usage) -> "tuple[Reply, str | None] | Consulted":
+        """The reply and its request id, or what went wrong. Where nobody says what a call cost, the most is counted."""
+        try:
+            async with asyncio.timeout(self.seconds):
+                response = await self.client.messages.with_raw_response.create(**request)
+            return Reply.model_validate_json(response.http_response.content), response.headers.get("request-id")
+        except ValidationError:
+            return self._outcome(outcomes.UNREADABLE, usage=most)
+        except (TimeoutError, anthropic.APITimeoutError):
+            return self._outcome(outcomes.LATE, usage=most)
+        except anthropic.APIStatusError as error:
+            outcome = outcomes.of_status(error.status_code)
+            after = _retry_after(error.response.headers)
+            if outcome.rest:
+                self._rest(after)
+            record = {"status": error.status_code, "request_id": error.request_id}
+            return self._outcome(outcome, _detail(error, after), usage=Usage(), record=record)
+        except anthropic.APIConnectionError:
+            return self._outcome(outcomes.UNREACHABLE, usage=most)
+        except anthropic.AnthropicError as error:
+            return self._outcome(outcomes.BROKEN, type(error).__name__, usage=most)
+
+    def _read(self, reply: Reply, request_id: str | None, passages: Sequence[Passage]) -> Consulted:
+        tokens = reply.usage
+        usage = Usage(
+            tokens.input_tokens,
+            tokens.output_tokens,
+            tokens.cache_read_input_tokens or 0,
+            tokens.cache_creation_input_tokens or 0,
+        )
+        record: dict[str, Any] = {
+            "stop_reason": reply.stop_reason,
+            "answered_by": reply.model,
+            "request_id": request_id,
+            "reply": [block.model_dump() for block in reply.content if isinstance(block, TextBlock | ToolUse)],
+        }
+        called = [block for block in reply.content if isinstance(block, ToolUse) and block.name == HAND_OVER]
+        if called:  # whatever else it wrote, and however it stopped
+            reason = " ".join(str(called[0].input.get("reason") or "it gave no reason").split())[:MOST_OF_REASON]
+            return self._outcome(outcomes.STOPS["tool_use"], reason, usage=usage, record=record)
+        outcome = outcomes.STOPS.get(reply.stop_reason or "", outcomes.UNKNOWN_STOP)
+        if outcome.then != "send":
+            category = reply.stop_details.category if reply.stop_details else None
+            detail = f" ({category})" if category else ""
+            if outcome is outcomes.UNKNOWN_STOP:
+                detail = (reply.stop_reason or "none")[:MOST_OF_REASON]
+            if reply.stop_reason == "tool_use":  # of a tool that there is not
+                outcome, detail = outcomes.UNKNOWN_STOP, "a tool that does not exist"
+            return self._outcome(outcome, detail, usage=usage, record=record)
+        draft, cut = draft_of(reply, passages, names=[self.company])
+        record["cut"] = [asdict(each) for each in cut]
+        if not draft.sentences:
+            outcome = outcomes.NOTHING_HELD if cut else outcomes.NOTHING_SAID
+        elif sum(count(each.text) for each in draft.sentences) > MOST_WORDS:
+            outcome = outcomes.TOO_LONG
+        return self._outcome(outcome, draft=draft, cut=tuple(cut), usage=usage, record=record)
+
+    def _rest(self, seconds: float | None = None) -> None:
+        self._rest_until = time.monotonic() + min(REST if seconds is None else seconds, LONGEST_REST)
+
+    def _outcome(
+        self,
+        outcome: Outcome,
+        detail: str = "",
+        *,
+        draft: Draft | None = None,
+        cut: tuple[Cut, ...] = (),
+        usage: Usage | None = None,
+        record: dict[str, Any] | None = None,
+    ) -> Consulted:
+        if outcome.rest and time.monotonic() > self._rest_until:
+            self._rest()
+        notice = self.say(outcome, detail)
+        cost = describe(self.model, usage) if usage else None
+        about = {
+            "model": self.model.name,
+            "prompt_version": self.prompt_version,
+            "then": outcome.then,
+            "notice": notice,
+        }
+        return Consulted(outcome, notice, draft if outcome.then == "send" else None, cut, cost, about | (record or {}))
+
+    def say(self, outcome: Outcome, detail: str = "") -> str:
+        """The sentence that staff read about an outcome."""
+        text = outcome.staff.format(
+            model=self.model.name,
+            detail=detail,
+            seconds=self.seconds,
+            max_tokens=self.limits.max_tokens,
+            most_words=MOST_WORDS,
+        )
+        return text if text.endswith(".") else f"{text}."
+
+
+def _with(consulted: Consulted, **more: Any) -> Consulted:
+    consulted.record.update(more)
+    return consulted
+
+
+def _detail(error: anthropic.APIStatusError, after: float | None) -> str:
+    if error.status_code == 429:
+        return f"; it may be asked again in {after:.0f} seconds" if after is not None else ""
+    if error.status_code == 400:
+        return " ".join((error.api_message or "it did not say why").split())[:MOST_OF_REASON]
+    return str(error.status_code)

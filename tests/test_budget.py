@@ -1,0 +1,176 @@
+"""What Claude may cost: limits, prices, and what was spent, counted from the stored decisions."""
+
+import functools
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from sqlmodel import col, select
+
+from service import spending
+from service.agent import Answer, Asked
+from service.agent.budget import Limits, Model, Spent, Usage, at_most, cost, priced_models, refusal
+from service.evaluation import evaluate, print_scorecard
+from service.models import Conversation, Customer, Decision, Identity
+from service.settings import Settings
+from tests.claude_kit import LIMITS, QUESTION, agent_at, ask, good, make_claude
+from tests.claude_stand_in import KEY, cite, message, said
+from tests.flow_kit import make_context, settle_all, write
+from tests.test_commands import firstline
+from tests.test_scorecard import small_pack
+
+pytestmark = pytest.mark.anyio
+
+# --- money -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spent", "limits", "staff"),
+    [
+        (Spent(0.1999, 0.3), LIMITS, "CLAUDE_USD_PER_CONVERSATION"),
+        (Spent(0.0, 4.9999), LIMITS, "CLAUDE_USD_PER_DAY"),
+        (Spent(), Limits(0.0001, 0.2, 5.0, 500), "CLAUDE_USD_PER_MESSAGE"),
+    ],
+)
+async def test_past_a_limit_nothing_is_asked_and_staff_read_which(
+    stand_in: Any, spent: Spent, limits: Limits, staff: str
+) -> None:
+    asked: list[int | None] = []
+
+    async def so_far(conversation_id: int | None) -> Spent:
+        asked.append(conversation_id)
+        return spent
+
+    server = stand_in(good)
+    response = await ask(server.url, spent=so_far, limits=limits)
+    assert server.requests == []
+    assert asked == [7]
+    assert isinstance(response.verdict, Answer)
+    assert staff in response.verdict.reason
+    assert "quoted instead" in response.verdict.reason
+
+
+def test_a_reply_that_may_cost_too_much_is_refused_by_the_most_it_may_cost() -> None:
+    dear = Model("dear", 1.0, 10.0, 0.1, 1.25, 100_000)
+    most = at_most("x" * 3000, 500)
+    assert cost(dear, most) == pytest.approx((1001 * 1.25 + 500 * 10) / 1e6)
+    assert refusal(Limits(0.01, 1, 1, 500), dear, most, Spent()) is None
+    assert "CLAUDE_USD_PER_MESSAGE" in (refusal(Limits(0.005, 1, 1, 500), dear, most, Spent()) or "")
+    assert "too long" in (refusal(LIMITS, dear, Usage(cache_write=100_001), Spent()) or "")
+
+
+def test_the_prices_have_a_date_and_the_default_model_a_price() -> None:
+    import datetime
+
+    from service.agent.budget import MODELS
+
+    datetime.date.fromisoformat(json.loads(MODELS.read_text())["as_of"])
+    assert Settings(_env_file=None).claude_model in priced_models()  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="its price is not known"):
+        Settings(_env_file=None, claude_model="claude-1")  # type: ignore[call-arg]
+
+
+async def test_what_was_spent_is_counted_from_the_stored_decisions(db: Any) -> None:
+    async with db.write() as session:
+        customer = Customer()
+        session.add(customer)
+        await session.flush()
+        identity = Identity(customer_id=customer.id, channel="sink", external_id="a")
+        session.add(identity)
+        await session.flush()
+        made = [
+            Conversation(customer_id=customer.id, identity_id=identity.id, channel="sink", thread=name) for name in "ab"
+        ]
+        session.add_all(made)
+        await session.flush()
+        one, two = (conversation.id for conversation in made)
+        now = time.time()
+        for conversation, usage, at in (
+            (one, {"cost_usd": 0.01}, now),
+            (one, {"cost_usd": 0.02}, now - 3 * 24 * 3600),
+            (two, {"cost_usd": 0.04}, now - 3600),
+            (two, {"cost_usd": 0.08}, now - 25 * 3600),
+            (one, None, now),
+            (one, "absent", now),
+        ):
+            record = {} if usage == "absent" else {"usage": usage}
+            session.add(
+                Decision(conversation_id=conversation, verdict="answer", reason="", record=record, created_at=at)
+            )
+    assert await spending.spent(db, one) == Spent(pytest.approx(0.03), pytest.approx(0.05))
+    assert await spending.spent(db, None) == Spent(0.0, pytest.approx(0.05))
+
+
+async def test_a_conversation_is_answered_by_claude_until_its_money_is_spent(stand_in: Any, db: Any) -> None:
+    usage = {"input_tokens": 4000, "output_tokens": 80}  # $0.00044
+
+    def dear(body: dict[str, Any]) -> dict[str, Any]:
+        text = "You can return outlet goods within 14 days of delivery."
+        return (good(body) if len(server.requests) != 2 else message(said(text, cite(body, "14 days")))) | {
+            "usage": usage
+        }
+
+    server = stand_in(dear)
+    spent = functools.partial(spending.spent, db)
+    limits = Limits(message=0.02, conversation=0.001, day=5.0, max_tokens=500)
+    context = make_context(db)
+    async with agent_at(server.url, spent=spent, limits=limits) as agent:
+        context.agent = agent
+        for thread in ("one", "one", "one", "two"):
+            await write(context, QUESTION, thread=thread)
+            await settle_all(context)
+    async with db.read() as session:
+        decisions = list((await session.exec(select(Decision).order_by(col(Decision.id)))).all())
+    # The third finds the money spent; another conversation has its own.
+    assert [bool(each.record["usage"]) for each in decisions] == [True, True, False, True]
+    assert [each.verdict for each in decisions] == ["answer"] * 4
+    assert "this conversation has cost $0.0009, and CLAUDE_USD_PER_CONVERSATION" in decisions[2].reason
+    assert len(server.requests) == 3
+
+
+async def test_evaluate_says_what_claude_costs(stand_in: Any, tmp_path: Path, embedder: Any) -> None:
+    def first(body: dict[str, Any]) -> dict[str, Any]:
+        block = body["messages"][0]["content"][0]["content"][0]["text"]
+        return message(said(block, cite(body, block)))
+
+    server = stand_in(first)
+    result = await evaluate(
+        small_pack(tmp_path), embedder=embedder, make_claude=lambda spent: make_claude(server.url, spent=spent)
+    )
+    figures = result["claude"]
+    assert figures["messages"] == 4
+    assert figures["calls"] == len(server.requests) > 0
+    assert figures["calls_a_message"] == figures["calls"] / 4
+    assert figures["cost_usd"] == pytest.approx(figures["calls"] * 0.0001445, abs=1e-6)
+    out = io.StringIO()
+    print_scorecard(result, Console(file=out, width=400))
+    assert f"{figures['calls']} calls for 4 messages" in out.getvalue()
+    assert f"${figures['cost_a_message_usd']:.6f} a message" in out.getvalue()
+
+
+def test_the_command_says_whether_claude_is_on_and_what_turns_it_on(tmp_path: Path) -> None:
+    off = firstline("check", data=tmp_path)
+    assert "Claude is off" in off.stdout
+    assert "ANTHROPIC_API_KEY turns it on" in off.stdout
+    on = firstline("check", data=tmp_path, ANTHROPIC_API_KEY=KEY)
+    assert "claude-haiku-5-5 writes the answers, for at most $0.02 a message" in on.stdout
+    assert KEY not in on.stdout + on.stderr
+    unknown = firstline("check", data=tmp_path, CLAUDE_MODEL="claude-1")
+    assert unknown.returncode == 2
+    assert "CLAUDE_MODEL" in unknown.stdout
+    without = firstline("evaluate", str(tmp_path), "--claude", data=tmp_path)
+    assert without.returncode == 2
+    assert "ANTHROPIC_API_KEY" in without.stdout
+
+
+async def test_what_is_asked_outside_a_conversation_costs_nothing(stand_in: Any) -> None:
+    """The desk's "Ask" stores no decision, so nobody would count what it spends."""
+    server = stand_in(good)
+    async with agent_at(server.url) as agent:
+        response = await agent.respond(Asked(QUESTION))
+    assert isinstance(response.verdict, Answer)
+    assert server.requests == []
