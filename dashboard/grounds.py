@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from service.agent.policy import MOST_SAID
 from service.models import Decision
 
 #: What was measured, in the order in which it happens, as staff read it.
@@ -97,7 +98,7 @@ def _measure(decision: Decision) -> str:
         needs = (
             f", needs {decision.threshold:.2f}" if decision.threshold <= 1 else ", needs more than the labels can show"
         )
-    return f"{sure} {decision.confidence:.2f}{needs}."
+    return f"{sure} {min(decision.confidence, MOST_SAID):.2f}{needs}."
 
 
 def _once(pairs: Any) -> list[tuple[str, object]]:

@@ -9,6 +9,8 @@ from service.agent.evidence import Draft
 from service.agent.screen import Screened
 from service.agent.wording import render
 
+#: Nothing is certain, and no sentence says that it is.
+MOST_SAID = 0.99
 MOST_QUESTIONS = 2  # more than that in one message are for a person
 
 
@@ -91,7 +93,7 @@ def decide(
         return Escalate(words.not_helped(company), f"The same answer was given just before, from {resting}.")
     if screened.secrets:
         text = f"{text}\n\n{words.secrets_seen(screened.secrets)}"
-    reason = f"Confident {confidence:.2f}, needs {_needs(threshold)}. Rests on {resting}."
+    reason = f"Confident {min(confidence, MOST_SAID):.2f}, needs {_needs(threshold)}. Rests on {resting}."
     return Answer(text, reason, tuple((slug, title) for slug, title, _ in sources))
 
 
