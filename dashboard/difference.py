@@ -10,7 +10,9 @@ from knowledge.embedding import Content
 #: Lines that are the same are shown this far around a change.
 AROUND = 2
 #: Words of a line times words of the other, past which a changed line is shown as changed in whole.
-MOST_PAIRS = 1_000_000
+MOST_PAIRS = 400_000
+#: Lines of a text times lines of the other, past which what is between their common ends is told as changed in whole.
+MOST_LINE_PAIRS = 4_000_000
 #: The same for a stretch of changed lines, whose lines are then not matched with each other.
 MOST_LINES = 40
 
@@ -50,13 +52,29 @@ def between(old: Content, new: Content) -> list[Change]:
 def lines(old: str, new: str) -> list[Line]:
     """Both texts as one, with what was removed and what was added; long stretches of the same are left out."""
     before, after = old.splitlines(), new.splitlines()
-    told: list[Line] = []
-    for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if tag == "equal":
-            told += [Line("same", ((line, False),)) for line in before[a:b]]
-        else:
-            told += _replaced(before[a:b], after[c:d])
+    start, end = _common(before, after), 0
+    if start < min(len(before), len(after)):
+        end = min(_common(before[::-1], after[::-1]), len(before) - start, len(after) - start)
+    middle = before[start : len(before) - end], after[start : len(after) - end]
+    told = [_same(line) for line in before[:start]]
+    if len(middle[0]) * len(middle[1]) > MOST_LINE_PAIRS:
+        told += _replaced(*middle)
+    else:
+        # Empty lines are everywhere: where there are many, they are not what a line is found again by.
+        for tag, a, b, c, d in SequenceMatcher(None, *middle).get_opcodes():
+            told += map(_same, middle[0][a:b]) if tag == "equal" else _replaced(middle[0][a:b], middle[1][c:d])
+    told += [_same(line) for line in before[len(before) - end :]]
     return list(_shortened(told))
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many lines both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (mine, theirs) in pairs if mine != theirs), min(len(one), len(other)))
+
+
+def _same(line: str) -> Line:
+    return Line("same", ((line, False),))
 
 
 def _replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Line]:

@@ -1,5 +1,7 @@
 """What changed between two texts: nothing is left out but what is the same, and nothing is made up."""
 
+import time
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +66,17 @@ def test_every_line_of_both_is_told_in_its_order_whatever_they_are(old: str, new
     if old.splitlines() != new.splitlines():
         assert told(found, "same", "removed") == old.splitlines()
         assert told(found, "same", "added") == new.splitlines()
+
+
+def test_long_texts_that_have_nothing_in_common_take_no_time() -> None:
+    old, new = ("\n\n".join(f"{word} {number}" for number in range(1_900)) for word in ("old", "new"))
+    began = time.process_time()
+    found = difference.lines(old, new)
+    assert time.process_time() - began < 5
+    assert {line.kind for line in found} >= {"removed", "added"}
+    short = "\n".join("ab"[number % 2] for number in range(50_000))
+    assert {line.kind for line in difference.lines(short, short[1:])} >= {"removed"}
+    assert time.process_time() - began < 10
 
 
 def test_a_hundred_kilobytes_on_one_line_are_compared_in_no_time() -> None:
