@@ -14,6 +14,7 @@ from dashboard import rights
 from dashboard.pages import DeskRoute, NotAllowed, SignedOut, context_of, render, safe_next
 from service import staff as accounts
 from service.context import Context
+from service.flow import clean
 from service.models import Staff
 from service.throttle import TooMany
 
@@ -92,6 +93,7 @@ async def login(
     def again(status: int, sentence: str) -> Response:
         return render(request, "login.html", status, next=safe_next(next), email=email, sentence=sentence)
 
+    email = clean(email)
     if not from_our_page(request):
         return again(403, "This form was sent from another site. Sign in here instead.")
     context = context_of(request)
@@ -146,7 +148,10 @@ def from_our_page(request: Request) -> bool:
     if origin is None:
         return True
     ours = {request.headers.get("host", ""), urlsplit(context_of(request).settings.base_url).netloc}
-    return urlsplit(origin).netloc in ours - {""}
+    try:
+        return urlsplit(origin).netloc in ours - {""}
+    except ValueError:  # not an address at all
+        return False
 
 
 async def _session(request: Request) -> SignedIn | None:

@@ -58,6 +58,8 @@ def mount(app: FastAPI, context: Context) -> None:
                 Article.slug == slug, Article.state == "published", ArticleVersion.number == Article.published_version
             )
         )
+        if "\0" in slug:  # PostgreSQL refuses to be asked for it
+            return page("help_missing.html", 404)
         async with context.db.read() as session:
             version = (await session.exec(query)).first()
         if version is None:

@@ -49,7 +49,7 @@ async def forget(session: AsyncSession, now: float) -> None:
 
 def account_key(email: str) -> str:
     """Opaque, so that the table holds neither addresses nor what somebody typed in their place."""
-    return "account:" + hashlib.sha256(email.encode()).hexdigest()[:32]
+    return "account:" + hashlib.sha256(email.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def address_key(address: str) -> str:

@@ -263,6 +263,13 @@ def test_never_mind_is_understood(text: str) -> None:
         "when will this be resolved",
         "no",
         "ok",
+        "I got it but it is broken",
+        "has my case been solved",
+        "is my issue resolved",
+        "no need to refund, I want an exchange",
+        "don't worry about the refund, I want a replacement",
+        "The order is no longer needed, please cancel it",
+        "forget that order, where is the other one",
     ],
 )
 def test_what_only_sounds_like_never_mind_is_not(text: str) -> None:
@@ -324,3 +331,36 @@ def test_a_greeting_is_not_searched_for() -> None:
     assert gist("Good morning! do you ship to Kerry") == "do you ship to Kerry"
     assert gist("history of my orders") == "history of my orders"
     assert gist("hi") == "hi"
+
+
+@pytest.mark.parametrize("text", ["I don't want a person", "no person", "I do not need to talk to a human"])
+def test_who_wants_no_person_gets_none(text: str) -> None:
+    assert not asks_for_person(text)
+
+
+def test_who_wants_no_bot_gets_a_person() -> None:
+    assert asks_for_person("I don't want a bot I want a human")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111 1111 1111 1111 12/27 123",
+        "4111111111111111 123",
+        "order 1234 4111 1111 1111 1111",
+        "4111\u00a01111\u00a01111\u00a01111",
+        "4111.1111.1111.1111",
+    ],
+)
+def test_a_card_number_is_found_beside_other_digits(text: str) -> None:
+    redacted, secrets = redact(text)
+    assert secrets == ("card number",)
+    assert "4111" not in redacted
+    assert "123" not in redacted.replace("1234", "")
+
+
+@pytest.mark.parametrize("text", ["my password is apple123!", 'My password is: "Sunny2020"', "password = to0easy"])
+def test_a_password_is_found_whatever_it_begins_with(text: str) -> None:
+    redacted, secrets = redact(text)
+    assert secrets == ("password",)
+    assert redacted.endswith("[removed]")

@@ -36,7 +36,9 @@ _SURE = 0.97  # probability of all languages but English together, for a text of
 _SURE_SHORT = 0.995  # for two or three words
 _LEAST_OF_ONE = 0.45  # probability that the likeliest of them has at least
 _SURE_WORDED = 0.6  # where small words tell the same
-_NOISE = re.compile(r"https?://\S+|\S+@\S+|\S*\d\S*|[<>#*_]+")
+_NOISE = re.compile(r"[<>#*_]+")
+#: Enough to tell a language by; telling takes time in proportion.
+_MOST_CHARACTERS = 2_000
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 _SCRIPTS = {
@@ -62,9 +64,15 @@ _SCRIPTS = {
 _UKRAINIAN, _RUSSIAN = frozenset("іїєґІЇЄҐ"), frozenset("ыэъёЫЭЪЁ")
 
 
+def _of_no_language(word: str) -> bool:
+    return "@" in word or "://" in word or any(character.isdigit() for character in word)
+
+
 def foreign(text: str) -> str | None:
     """The ISO 639-1 code of a language that cannot be served; None if the text is English or too little to tell."""
-    text = _NOISE.sub(" ", text)
+    # Addresses and numbers are of no language. Word by word: a pattern for them is quadratic on one long word.
+    kept = (word for word in text[:_MOST_CHARACTERS].split() if not _of_no_language(word))
+    text = _NOISE.sub(" ", " ".join(kept))
     scripts: dict[str, int] = {}
     for character in text:
         if character.isalpha():

@@ -1,7 +1,7 @@
 """The verdict on a message, from what is known about it: pure, so that it can be read and tested as a table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from knowledge.passage import Passage
 from service.agent import words
@@ -71,6 +71,16 @@ def decide(
     screened: Screened, parts: Sequence[Part], threshold: float, *, company: str, said: Sequence[str] = ()
 ) -> Verdict:
     """The verdict. `said`: what the agent has said in this conversation, oldest first."""
+    verdict = _decide(screened, parts, threshold, company=company, said=said)
+    if not screened.secrets:
+        return verdict
+    # Whoever sent a secret is told, whatever else they are told.
+    return replace(verdict, text=f"{verdict.text}\n\n{words.secrets_seen(screened.secrets)}")
+
+
+def _decide(
+    screened: Screened, parts: Sequence[Part], threshold: float, *, company: str, said: Sequence[str]
+) -> Verdict:
     before = _before_search(screened, company, said)
     if before:
         return before
@@ -89,10 +99,8 @@ def decide(
         reason = f"Not confident enough{which}: {confidence:.2f}, needs {_needs(threshold)}. The nearest was {resting}."
         return Escalate(words.not_both(company) if len(parts) > 1 else words.not_sure(company), reason)
     text = render([part.draft for part in parts if part.draft])
-    if said and text == said[-1].strip():
+    if said and said[-1].strip().startswith(text):  # a notice may have followed it
         return Escalate(words.not_helped(company), f"The same answer was given just before, from {resting}.")
-    if screened.secrets:
-        text = f"{text}\n\n{words.secrets_seen(screened.secrets)}"
     reason = f"Confident {min(confidence, MOST_SAID):.2f}, needs {_needs(threshold)}. Rests on {resting}."
     return Answer(text, reason, tuple((slug, title) for slug, title, _ in sources))
 

@@ -2,11 +2,14 @@
 
 import re
 
-_CARD = re.compile(r"(?<![\d.])\d(?:[ \-]?\d){12,18}(?![\d])")
+#: Groups of digits as people write them: apart by a space of any width, a dot or a dash.
+_DIGITS = re.compile(r"\d(?:[ \u00a0\u202f.\-]?\d){12,}")
+#: What is commonly sent right after the number: the month it ends, the check value.
+_AFTER_CARD = re.compile(r"(\[card number ending \d{4}\])(?:[ ,;\u00a0]*(?:\d{2} ?/ ?\d{2,4}|\d{3,4})\b){1,2}")
 _PASSWORD = re.compile(
-    r"\b((?:my |the )?(?:password|passwd|passcode|pin(?: code)?|cvv|cvc)(?: is|:| =|=|\s+is:)\s*)"
-    r"(?!wrong|not|too|incorrect|invalid|expired|gone|being|always|never|still|still|the|my|a|in|on|for|at|to|old"
-    r"|weak|lost)"
+    r"\b((?:my |the )?(?:password|passwd|passcode|pin(?: code)?|cvv|cvc)\s*(?:is\s*:?|:|=)\s*)"
+    r"(?!(?:wrong|not|too|incorrect|invalid|expired|gone|being|always|never|still|the|my|a|in|on|for|at|to|old|weak|lost)"
+    r"(?![\w!@#$%^&*]))"
     r"(\S+)",
     re.IGNORECASE,
 )
@@ -17,11 +20,16 @@ def redact(text: str) -> tuple[str, tuple[str, ...]]:
     found: list[str] = []
 
     def card(match: re.Match[str]) -> str:
-        digits = re.sub(r"\D", "", match[0])
-        if not (13 <= len(digits) <= 19 and luhn(digits)):
-            return match[0]
-        found.append("card number")
-        return f"[card number ending {digits[-4:]}]"
+        """Of the groups that stand together, those that are one number: an order's number may be its neighbour."""
+        groups = list(re.finditer(r"\d+", match[0]))
+        for first in range(len(groups)):
+            for last in range(len(groups), first, -1):
+                digits = "".join(group[0] for group in groups[first:last])
+                if 13 <= len(digits) <= 19 and luhn(digits):
+                    found.append("card number")
+                    name = f"[card number ending {digits[-4:]}]"
+                    return match[0][: groups[first].start()] + name + match[0][groups[last - 1].end() :]
+        return match[0]
 
     def password(match: re.Match[str]) -> str:
         # "my password is rejected" is a complaint; a password has a digit or a sign in it, or stands in quotes.
@@ -30,7 +38,8 @@ def redact(text: str) -> tuple[str, tuple[str, ...]]:
         found.append("password")
         return f"{match[1]}[removed]"
 
-    text = _PASSWORD.sub(password, _CARD.sub(card, text))
+    text = _AFTER_CARD.sub(r"\1", _DIGITS.sub(card, text))
+    text = _PASSWORD.sub(password, text)
     return text, tuple(dict.fromkeys(found))
 
 

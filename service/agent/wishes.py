@@ -125,31 +125,31 @@ _ABROAD = tuple(
     for pattern in (
         r"\b(?:mit|zu|an) (?:\w+ ){0,3}(?:mensch(?:en)?|mitarbeiter(?:in|s)?|person|berater(?:in)?|kundenservice"
         r"|kundendienst|"
-        r"jemande[mn])\b.*\b(?:sprech|red|chatt|schreib|verb[iu]nd|telefonier|weiterleit)\w*",
-        r"\b(?:sprech|red|verbind)\w*\b.*\b(?:mensch(?:en)?|mitarbeiter(?:in)?|kundenservice|echte[nr]? person)\b",
+        r"jemande[mn])\b.{0,80}\b(?:sprech|red|chatt|schreib|verb[iu]nd|telefonier|weiterleit)\w*",
+        r"\b(?:sprech|red|verbind)\w*\b.{0,80}\b(?:mensch(?:en)?|mitarbeiter(?:in)?|kundenservice|echte[nr]? person)\b",
         r"\b(?:echte[nr]?|richtige[nr]?) (?:mensch(?:en)?|person|mitarbeiter(?:in)?)\b",
-        r"\b(?:parler|discuter|échanger|parle|contacter|joindre|transf[eé]re\w*|passe[rz]?)\b.*\b(?:humain"
+        r"\b(?:parler|discuter|échanger|parle|contacter|joindre|transf[eé]re\w*|passe[rz]?)\b.{0,80}\b(?:humain"
         r"|personne|quelqu['’]un|"
         r"conseill[eè]re?|agent|opérateur|op[ée]ratrice|responsable|vrai[e]? personne)\b",
-        r"\b(?:hablar|habla|chatear|comunicar\w*|contactar|pasar\w*|transferir\w*|páseme|paseme)\b.*\b(?:persona"
+        r"\b(?:hablar|habla|chatear|comunicar\w*|contactar|pasar\w*|transferir\w*|páseme|paseme)\b.{0,80}\b(?:persona"
         r"|humano|humana|agente|operador|"
         r"operadora|representante|alguien|asesor|asesora)\b",
-        r"\b(?:parlare|parlo|chattare|contattare|passatemi|passami)\b.*\b(?:persona|umano|umana|operatore"
+        r"\b(?:parlare|parlo|chattare|contattare|passatemi|passami)\b.{0,80}\b(?:persona|umano|umana|operatore"
         r"|operatrice|qualcuno|"
         r"addetto|assistente|responsabile)\b",
-        r"\b(?:falar|conversar|fala|contactar|contatar|transferir)\b.*\b(?:pessoa|humano|humana|atendente|alguém"
+        r"\b(?:falar|conversar|fala|contactar|contatar|transferir)\b.{0,80}\b(?:pessoa|humano|humana|atendente|alguém"
         r"|alguem|operador|agente|"
         r"assistente)\b",
-        r"\b(?:met|naar) (?:\w+ ){0,2}(?:mens|medewerker|persoon|iemand|echt persoon|collega)\b.*\b(?:spreken"
+        r"\b(?:met|naar) (?:\w+ ){0,2}(?:mens|medewerker|persoon|iemand|echt persoon|collega)\b.{0,80}\b(?:spreken"
         r"|praten|chatten|verbind\w*|contact)\b",
-        r"\b(?:spreken|praten|chatten|verbind\w*)\b.*\b(?:mens|medewerker|persoon|iemand)\b",
-        r"\b(?:rozmawiać|porozmawiać|rozmowa|rozmowę|połącz\w*|skontaktować|pogadać|kontakt)\b.*\b(?:człowiek\w*"
+        r"\b(?:spreken|praten|chatten|verbind\w*)\b.{0,80}\b(?:mens|medewerker|persoon|iemand)\b",
+        r"\b(?:rozmawiać|porozmawiać|rozmowa|rozmowę|połącz\w*|skontaktować|pogadać|kontakt)\b.{0,80}\b(?:człowiek\w*"
         r"|konsultant\w*|kimś|osob\w*|"
         r"pracownik\w*|doradc\w*)\b",
         r"(?:поговор|говор|зв['ʼ’]?яж|з['ʼ’]?єдн|связ|соедин|позов|переключ|поклич|перевед|спілкува|общат)\w*.*"
         r"(?:людин|человек|оператор|менеджер|консультант|кимось|кем-то|співробітник|сотрудник|людьми)\w*",
         r"(?:оператор|живая людина|живой человек|жива людина)\w*[!.? ]*$",
-        r"\b(?:insan|temsilci|yetkili|operatör|canlı|müşteri (?:hizmet|temsilci))\w*\b.*\b(?:görüş|konuş|bağla"
+        r"\b(?:insan|temsilci|yetkili|operatör|canlı|müşteri (?:hizmet|temsilci))\w*\b.{0,80}\b(?:görüş|konuş|bağla"
         r"|bağlan|istiyorum|yaz|destek)\w*",
         r"(?:أتحدث|اتحدث|التحدث|اتكلم|أتكلم|التكلم|أكلم|اكلم|تحويل|حولني|الحديث|التواصل|أتواصل|اتواصل).*(?:شخص"
         r"|موظف|إنسان|انسان|بشري|ممثل|مندوب|وكيل|أحد|احد)",
@@ -160,12 +160,14 @@ _ABROAD = tuple(
         r"\b(?:prata|tala|chatta|kontakt) med (?:en |ett |någon )*(?:människa|person|medarbetare|någon|handläggare)\b",
         r"\b(?:snakke|tale|chatte|prate) med (?:et |en |ei )*(?:menneske|person|medarbejder|medarbeider|nogen|noen"
         r"|kundeservice)\b",
-        r"\b(?:mluvit|hovořit|spojit|spojte|hovoriť)\b.*\b(?:člověk\w*|operátor\w*|osob\w*|někým|pracovník\w*)\b",
-        r"\b(?:vorbesc|vorbi|discut)\b.*\b(?:persoan[ăa]|om|operator|cineva|agent)\b",
-        r"\b(?:puhua|jutella)\b.*\b(?:ihmise\w*|henkilö\w*|asiakaspalvel\w*)\b|\bihmisen kanssa\b",
+        r"\b(?:mluvit|hovořit|spojit|spojte|hovoriť)\b.{0,80}\b(?:člověk\w*|operátor\w*|osob\w*|někým|pracovník\w*)\b",
+        r"\b(?:vorbesc|vorbi|discut)\b.{0,80}\b(?:persoan[ăa]|om|operator|cineva|agent)\b",
+        r"\b(?:puhua|jutella)\b.{0,80}\b(?:ihmise\w*|henkilö\w*|asiakaspalvel\w*)\b|\bihmisen kanssa\b",
     )
 )
 
+#: Words that mean something beside "never mind".
+MOST_OTHER_WORDS = 2
 _NEVER_MIND = re.compile(
     r"\b(?:ne?ver ?mind|nvm|nevermind|forget (?:it|about it|that)|don't (?:worry|bother)(?: about it)?|dont "
     r"(?:worry|bother)|no need(?: any ?more)?|"
@@ -178,9 +180,86 @@ _NEVER_MIND = re.compile(
     r"don't need (?:a |any ?)?(?:person|human|help|one|it|agent|anyone|anymore|any more)(?: any ?more)?|"
     r"(?:i'll|i will|let me) (?:just )?(?:ask|try) (?:you|the bot|the assistant|it myself) instead|changed my mind)\b"
 )
+#: What may stand beside "never mind" and add nothing.
+_FILLER = frozenset(
+    [
+        "thanks",
+        "thank",
+        "you",
+        "ty",
+        "thx",
+        "cheers",
+        "ok",
+        "okay",
+        "oh",
+        "ah",
+        "hi",
+        "hey",
+        "hello",
+        "please",
+        "pls",
+        "sorry",
+        "yes",
+        "yeah",
+        "yep",
+        "no",
+        "it",
+        "its",
+        "it's",
+        "i",
+        "i'm",
+        "im",
+        "i've",
+        "ive",
+        "we",
+        "all",
+        "now",
+        "anyway",
+        "actually",
+        "just",
+        "so",
+        "and",
+        "then",
+        "for",
+        "the",
+        "your",
+        "help",
+        "a",
+        "lot",
+        "everything",
+        "good",
+        "great",
+        "fine",
+        "myself",
+        "got",
+        "have",
+        "this",
+        "that",
+        "already",
+        "was",
+        "really",
+        "much",
+        "any",
+        "more",
+        "anymore",
+        "guys",
+        "folks",
+    ]
+)
+#: What says that something is still wanted.
+_WANTS_MORE = re.compile(
+    r"[?]|\b(?:but|however|still|though|want|wants|can|could|would|will|is|are|has|does|do|did|where|when|how|why|what|"
+    r"which|broken|missing|refund|cancel|instead of)\b"
+)
 _NOT_SETTLED = re.compile(
     r"\b(?:not|isn't|wasn't|never been|hasn't|haven't|still|unless|until|when|want it|needs? to be|be|get)\b(?: "
     r"\w+){0,2} (?:sorted|solved|resolved|fixed)\b"
+)
+
+
+_NO_PERSON = re.compile(
+    r"\b(?:don't|dont|do not) (?:want|need)(?: to (?:talk|speak|chat) (?:to|with))?(?: (?:a|an|any|the|real|another))* "
+    r"(?:person|human|agent)s?\b|^ ?no (?:person|human|agent)s?\b"
 )
 
 
@@ -188,7 +267,7 @@ def asks_for_person(text: str) -> bool:
     """Whether the customer wants a person instead of the agent, in English of any spelling or another main language."""
     if any(pattern.search(text) for pattern in _ABROAD):
         return True
-    plain = _NOT_PEOPLE.sub(" ", mended(text))
+    plain = _NO_PERSON.sub(" ", _NOT_PEOPLE.sub(" ", mended(text)))
     if _ALONE.fullmatch(re.sub(r"[?!.,;:\n ]+", " ", plain).strip()):
         return True
     asked_of_us = re.sub(r"\b(?:am i|are you|is this) [^?!.\n]*", " ", plain)
@@ -200,7 +279,12 @@ def never_mind(text: str) -> bool:
     plain = re.sub(r"\s+", " ", text.lower().replace("’", "'")).strip()
     if len(plain.split()) > 25 or asks_for_person(_NEVER_MIND.sub(" ", plain)):
         return False
-    return bool(_NEVER_MIND.search(plain)) and not _NOT_SETTLED.search(plain)
+    if not _NEVER_MIND.search(plain) or _NOT_SETTLED.search(plain) or "?" in plain:
+        return False
+    # In doubt the call stands: somebody who waits and says more is still waiting.
+    left = _NEVER_MIND.sub(" ", plain)
+    more = [word for word in re.findall(r"[\w']+", left) if word not in _FILLER]
+    return len(more) <= MOST_OTHER_WORDS and not _WANTS_MORE.search(left)
 
 
 def mended(text: str) -> str:
