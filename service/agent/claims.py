@@ -25,7 +25,7 @@ _WEIGHTY = tuple(
     """
     refund reimburs compensat credit voucher discount coupon bonus gift waive waiving except guarant promis assur ensur
     replac upgrad cancel approv eligib entitl permanent unlimit automatic immediat instant anytime lifetime forever
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _WEIGHTY_WORDS = frozenset(
     ("free", "always", "never", "any", "every", "all", "only", "must", "today", "tomorrow", "now")
@@ -35,7 +35,7 @@ _SOURCES = tuple(
     """
     accord polic legal legislat regulat directive contract manual guide handbook faq article website research source
     expert lawyer manufactur government
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _SOURCE_WORDS = frozenset(("law", "laws", "act", "terms", "page", "report", "study", "blog"))
 _NOT = re.compile(
@@ -47,7 +47,7 @@ _COUNTS = {
         """
         zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
         eighteen nineteen twenty
-        """.split()  # noqa: SIM905
+        """.split()
     )
 } | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
 _AMOUNTS = frozenset(
@@ -58,7 +58,7 @@ _UNITS = frozenset(
     for word in """
     second minute hour day week month quarter year night weekday workday euro cent dollar pound percent gram kilogram kg
     g mg litre liter ml l metre meter cm mm km degree watt volt bar business working item order piece bag cup shot
-    """.split()  # noqa: SIM905
+    """.split()
 )
 #: "One" is more often a pronoun than a count.
 _VAGUE = frozenset(("one",))

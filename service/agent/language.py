@@ -11,7 +11,7 @@ SERVED = "en"
 #: tongues that short English questions are mistaken for.
 _CANDIDATES = """
     en de fr es it pt nl pl cs sk sl hr hu ro sv da no fi et lv lt tr ca id ms vi ga is sq
-    """.split()  # noqa: SIM905
+    """.split()
 
 #: Words common in English and rare in the candidates: with enough of them a text is English, whatever its names.
 _ENGLISH = frozenset(
@@ -20,7 +20,7 @@ _ENGLISH = frozenset(
     please it its and of with for have has would could should will there they is do did don't can't be to order
     return refund parcel delivery account help about much long many been was were still any shipping track buy pay
     payment price change cancel money back new ordered received send sent item items got
-    """.split()  # noqa: SIM905
+    """.split()
 )
 #: Small words of the candidates that are no English ones: two of them, or half of a short text, tell it is foreign.
 _FOREIGN = frozenset(
@@ -30,7 +30,7 @@ _FOREIGN = frozenset(
     cuánto cuanto dove il della che non sono perché quanto quando mio mia onde está minha meu não como uma gdzie
     jest moja mój nie jak czy się waar mijn ik het een niet wanneer hoe var är mitt min jag och hvor pakken jeg ikke
     hvornår kommer missä minun kde je můj moje kargom nerede benim nasıl hol van hogy nem unde este meu cum nu
-    """.split()  # noqa: SIM905
+    """.split()
 )
 _SURE = 0.97  # probability of all languages but English together, for a text of four words or more
 _SURE_SHORT = 0.995  # for two or three words

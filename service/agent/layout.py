@@ -28,7 +28,7 @@ IMPERATIVE = frozenset(
     pause pay pick place plug pour press print provide pull push put read remove repeat replace reply reset restart
     return rinse run save scan screw scroll select send set shake sign skip slide soak start stop submit switch take
     tap tell tick touch turn type unplug unscrew update upload use visit wait wash weigh wipe write
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 

@@ -12,7 +12,7 @@ _STOP = frozenset(
     thank thanks that that's the their them then there there's these they they're thing things this those to too up
     us very want wanted was wasn't way we were what what's when where which who whom whose why will with won't would
     you you'd you're your yours im ive dont doesnt cant whats u ur hiya dear team regards cheers able possible
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 
