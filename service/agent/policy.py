@@ -99,7 +99,7 @@ def _decide(
         reason = f"Not confident enough{which}: {confidence:.2f}, needs {_needs(threshold)}. The nearest was {resting}."
         return Escalate(words.not_both(company) if len(parts) > 1 else words.not_sure(company), reason)
     text = render([part.draft for part in parts if part.draft])
-    if said and said[-1].strip().startswith(text):  # a notice may have followed it
+    if said and text == said[-1].strip():
         return Escalate(words.not_helped(company), f"The same answer was given just before, from {resting}.")
     reason = f"Confident {min(confidence, MOST_SAID):.2f}, needs {_needs(threshold)}. Rests on {resting}."
     return Answer(text, reason, tuple((slug, title) for slug, title, _ in sources))
