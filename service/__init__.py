@@ -6,7 +6,7 @@
     -- durable work (work.py), one conversation at a time under a fenced lease --
       flow.respond     agent: screen, search, draft, check, decide; then decision, message and owed delivery in one
                        transaction, and only if it is still the agent's turn
-      flow.deliver     marked as being sent in the transaction that asks whether it still may be; then sent, refused, or
+      delivery.deliver marked as being sent in the transaction that asks whether it still may be; then sent, refused, or
                        unknown and looked up
 
 A person's reply is conversations.reply, and then the same delivery: one way out for everyone. The database (models.py)

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 # SQLite only counts up a primary key whose type is exactly INTEGER.
@@ -135,6 +135,18 @@ class Decision(SQLModel, table=True):
     created_at: float = moment(index=True)
 
 
+class Label(SQLModel, table=True):
+    """What a member of staff thinks of a decision: right | wrong | person (it should have been a person's)."""
+
+    __table_args__ = (UniqueConstraint("decision_id", "staff_id"),)
+
+    id: int = key()
+    decision_id: int = ref("decision.id", index=False)
+    staff_id: int = ref("staff.id")
+    value: str
+    created_at: float = moment(index=True)  # of the value: a change of mind is a new time
+
+
 class Delivery(SQLModel, table=True):
     """What is owed: ready -> sending -> sent | uncertain | failed | cancelled. Without `due_at` it is settled."""
 
@@ -168,6 +180,7 @@ class Escalation(SQLModel, table=True):
     created_at: float = moment(index=True)
     taken_at: float | None = moment(nullable=True)
     taken_by: int | None = ref("staff.id", nullable=True, index=False)
+    told_at: float | None = moment(nullable=True)  # staff were written to, because nobody had taken it
     closed_at: float | None = moment(nullable=True)
 
 
@@ -179,6 +192,7 @@ class Staff(SQLModel, table=True):
     email: str = Field(unique=True)  # lower case
     role: str = "support"
     password_hash: str
+    wants_email: bool = Field(default=False, sa_column_kwargs={"server_default": false()})  # when nobody takes a call
     disabled_at: float | None = moment(nullable=True)
     created_at: float = moment()
 

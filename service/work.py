@@ -10,7 +10,8 @@ from sqlmodel import col, select
 
 from service.context import Context
 from service.db import clock
-from service.flow import claim_conversation, claim_delivery, deliver, deliverable, respond
+from service.delivery import claim_delivery, deliver, deliverable
+from service.flow import claim_conversation, respond
 from service.models import Conversation, Delivery
 
 log = structlog.get_logger()

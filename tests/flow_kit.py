@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 from channels.base import Inbound, Kind
-from service import flow
+from service import delivery, flow
 from service.context import Context
 from service.db import Database
 from service.models import Message, Staff
@@ -36,8 +36,8 @@ async def write(context: Context, text: str, *, id: str = "", kind: Kind = Kind.
 async def settle_all(context: Context) -> None:
     """Do, one at a time, everything that is due now."""
     for _ in range(50):
-        if parcel := await flow.claim_delivery(context):
-            await flow.deliver(context, parcel)
+        if parcel := await delivery.claim_delivery(context):
+            await delivery.deliver(context, parcel)
         elif claim := await flow.claim_conversation(context):
             await flow.respond(context, claim)
         else:

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from sqlmodel import select
 
-from service import flow, work
+from service import delivery, flow, work
 from service.app import create_app
 from service.context import Context
 from service.db import Database
@@ -95,21 +95,21 @@ def arm(point: str, context: Context, channel: SinkChannel, agent: ScriptedAgent
     elif point == "after the vendor took it":
         channel.send = after(channel.send)  # type: ignore[method-assign]
     elif point == "before the receipt is committed":
-        settle = flow._settle
+        settle = delivery._settle
 
         async def settling(*args: Any, **kwargs: Any) -> Any:
             before_commit(context, 1)
             return await settle(*args, **kwargs)
 
-        flow._settle = settling
+        delivery._settle = settling
     elif point == "after the receipt is committed":
-        settled = flow._settle
+        settled = delivery._settle
 
         async def settling_then_dying(*args: Any, **kwargs: Any) -> Any:
             await settled(*args, **kwargs)
             die()
 
-        flow._settle = settling_then_dying
+        delivery._settle = settling_then_dying
 
 
 async def main(port: int, sink_url: str, point: str) -> None:

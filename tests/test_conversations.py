@@ -4,7 +4,7 @@ import pytest
 from sqlmodel import select
 
 from channels.base import Inbound
-from service import conversations, flow
+from service import conversations, delivery, flow
 from service.context import Context
 from service.models import Conversation, Delivery, Escalation, Message, Staff
 from tests.fakes import ScriptedChannel, call_person
@@ -63,7 +63,7 @@ async def test_taking_over_cancels_what_the_agent_had_queued(db) -> None:
         queued = (await session.exec(select(Delivery))).one()
         assert queued.state == "ready", "something must be queued for this test to mean anything"
         await conversations.take_over(session, 1, ana)
-    assert await flow.claim_delivery(context) is None
+    assert await delivery.claim_delivery(context) is None
     assert [message.status for message in await messages_of(context)] == ["answered", "cancelled"]
     assert context.channels["sink"].sent == []
 

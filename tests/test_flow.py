@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from channels.base import Kind, OutcomeUnknown, Undeliverable, Window
-from service import conversations, flow
+from service import conversations, delivery, flow, retries
 from service.models import Conversation, Decision, Delivery, Escalation, Message
 from service.work import work
 from tests.fakes import ScriptedChannel, call_person
@@ -481,11 +481,11 @@ async def test_a_late_sender_does_not_change_what_another_has_settled(db) -> Non
     context = make_context(db, channel=channel)
     await write(context, "hello")
     await settle_all_but_deliveries(context)
-    late = await flow.claim_delivery(context)
+    late = await delivery.claim_delivery(context)
     await make_due(db)
-    await flow.deliver(context, await flow.claim_delivery(context))
+    await delivery.deliver(context, await delivery.claim_delivery(context))
     assert (await all_of(db, Delivery))[0].state == "sent"
-    await flow.deliver(context, late)
+    await delivery.deliver(context, late)
     assert (await all_of(db, Delivery))[0].state == "sent"
 
 
@@ -582,11 +582,11 @@ async def test_a_stopping_process_gives_its_leases_up(db, monkeypatch) -> None:
 
 def test_each_wait_is_longer_than_the_last_and_not_the_same_for_all() -> None:
     for attempts in range(1, 8):
-        waits = [flow.backoff(attempts) for _ in range(200)]
+        waits = [retries.backoff(attempts) for _ in range(200)]
         whole = 2 ** (attempts - 1)
         assert all(whole / 2 <= wait <= whole for wait in waits)
         assert len(set(waits)) > 100
-    assert flow.backoff(99) <= 600
+    assert retries.backoff(99) <= 600
 
 
 async def test_the_age_of_a_delivery_is_by_the_databases_clock(db, monkeypatch) -> None:

@@ -1,0 +1,265 @@
+"""The last hop of a message: one way out for everyone. What must not be sent is asked in the transaction that sends."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import aliased
+from sqlmodel import col, exists, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, Undeliverable
+from service import conversations
+from service.context import Context
+from service.db import clock
+from service.models import Conversation, Delivery, Identity, Message
+from service.retries import MOST_ATTEMPTS, backoff
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """One delivery that is ours to make. `unknown`: an earlier attempt may have reached the customer."""
+
+    delivery_id: int
+    conversation_id: int
+    fence: int
+    attempts: int
+    age: float  # seconds since it was first owed
+    outbound: Outbound
+    channel: Channel
+    unknown: bool
+    refusal: "Refusal | None" = None  # it may only be looked up, not sent
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a delivery must not be sent. `quiet`: nothing is wrong, so nobody needs to be called."""
+
+    reason: str
+    quiet: bool
+
+
+def deliverable() -> tuple[Any, ...]:
+    """Owed, held by nobody, and the first of its conversation: customers read in the order we wrote."""
+    earlier = aliased(Delivery)
+    blocked = exists().where(
+        col(earlier.conversation_id) == col(Delivery.conversation_id),
+        col(earlier.due_at).is_not(None),
+        col(earlier.seq) < col(Delivery.seq),
+    )
+    return col(Delivery.due_at).is_not(None), col(Delivery.lease_until) < clock(), ~blocked
+
+
+async def claim_delivery(context: Context, full: Collection[str] = ()) -> Parcel | None:
+    """The next due delivery, marked as being sent. What forbids sending it is asked here, in the same transaction.
+
+    `full`: channels on which this process sends as much as it may.
+    """
+    due = (
+        select(Delivery.id, Delivery.conversation_id)
+        .where(col(Delivery.due_at) <= clock(), col(Delivery.channel).not_in(full), *deliverable())
+        .order_by(col(Delivery.due_at))
+        .limit(8)
+    )
+    async with context.db.read() as session:
+        candidates = (await session.exec(due)).all()
+    for delivery_id, conversation_id in candidates:
+        try:
+            async with _locked_delivery(context, delivery_id, conversation_id) as found:
+                if found and (parcel := await _begin(context, *found)):
+                    return parcel
+        except Exception as error:  # durable work: one row that cannot be prepared must not hold up all others
+            log.error("delivery.unprepared", conversation=conversation_id, exc_info=True)
+            await _set_aside(context, delivery_id, conversation_id, type(error).__name__)
+    return None
+
+
+@contextlib.asynccontextmanager
+async def _locked_delivery(
+    context: Context, delivery_id: int, conversation_id: int
+) -> AsyncIterator[tuple[AsyncSession, Conversation, Delivery] | None]:
+    """A transaction that holds a due delivery; None where somebody else does."""
+    async with context.db.write() as session:
+        # Always the conversation first: whoever takes over locks in the same order.
+        conversation = await conversations.lock(session, conversation_id, skip_locked=True)
+        ours = select(Delivery).where(
+            Delivery.id == delivery_id, col(Delivery.due_at) <= clock(), col(Delivery.lease_until) < clock()
+        )
+        delivery = (await session.exec(ours)).first() if conversation else None
+        yield (session, conversation, delivery) if conversation and delivery else None
+
+
+async def _set_aside(context: Context, delivery_id: int, conversation_id: int, error: str) -> None:
+    """Try a delivery that could not be prepared again later; after a few times a person looks at it."""
+    async with _locked_delivery(context, delivery_id, conversation_id) as found:
+        if found is None:
+            return
+        session, conversation, delivery = found
+        delivery.attempts += 1
+        if delivery.attempts >= MOST_ATTEMPTS:
+            await _fail(session, conversation, delivery, f"It could not be prepared for sending ({error}).")
+        else:
+            delivery.due_at = await conversations.now(session) + backoff(delivery.attempts)
+            session.add(delivery)
+
+
+async def _begin(
+    context: Context, session: AsyncSession, conversation: Conversation, delivery: Delivery
+) -> Parcel | None:
+    """Mark it as being sent, or settle it if it must not be."""
+    channel = context.channels.get(delivery.channel)
+    unknown = delivery.state in ("sending", "uncertain")
+    refusal = _refusal(context, channel, conversation, delivery)
+    can_ask = channel is not None and channel.outcome is not None
+    if refusal and not (unknown and can_ask):
+        await _refuse(session, conversation, delivery, refusal, unknown=unknown)
+        return None
+    if unknown and not can_ask:
+        if delivery.repeated:
+            reason = (
+                "Whether it arrived is unknown, and it was sent twice under the same id. Look at the channel itself."
+            )
+            await _fail(session, conversation, delivery, reason, state="uncertain")
+            return None
+        delivery.repeated = True
+    delivery.state = "sending"
+    delivery.lease_until = await conversations.now(session) + context.settings.lease_seconds
+    delivery.fence += 1
+    delivery.attempts += 1
+    session.add(delivery)
+    message = (await session.exec(select(Message).where(Message.id == delivery.message_id))).one()
+    identity = (await session.exec(select(Identity).where(Identity.id == conversation.identity_id))).one()
+    assert channel is not None
+    outbound = Outbound(
+        key=message.external_id or "",
+        recipient=identity.external_id,
+        thread=conversation.thread,
+        text=message.text,
+        author=message.author,
+        name=message.name,
+        sources=tuple(Source(**source) for source in message.sources),
+        disclosure=message.disclosure,
+        attempt=delivery.attempts,
+    )
+    age = await conversations.now(session) - delivery.created_at
+    return Parcel(
+        delivery.id, conversation.id, delivery.fence, delivery.attempts, age, outbound, channel, unknown, refusal
+    )
+
+
+def _refusal(
+    context: Context, channel: Channel | None, conversation: Conversation, delivery: Delivery
+) -> Refusal | None:
+    """Why this delivery must not be sent now; None if it may."""
+    if delivery.author == "agent" and conversation.state not in ("agent", "waiting"):
+        return Refusal("A person had taken over before it was sent.", quiet=True)
+    if conversation.stopped:
+        return Refusal("The customer wants no more messages.", quiet=delivery.author == "agent")
+    if channel is None or channel.missing:
+        return Refusal("This channel is off. `firstline check` says which setting turns it on.", quiet=False)
+    window = channel.window(conversation.last_customer_at, context.clock())
+    return None if window.open else Refusal(window.reason or "The channel takes no message now.", quiet=False)
+
+
+async def _refuse(
+    session: AsyncSession, conversation: Conversation, delivery: Delivery, refusal: Refusal, *, unknown: bool
+) -> None:
+    """Settle a delivery that must not be sent; unless that is as it should be, staff are called."""
+    if refusal.quiet:
+        await conversations.settle(
+            session, conversation, delivery, "uncertain" if unknown else "cancelled", refusal.reason
+        )
+    else:
+        state = "uncertain" if unknown else "failed"
+        await _fail(session, conversation, delivery, refusal.reason, state=state)
+
+
+async def deliver(context: Context, parcel: Parcel) -> None:
+    """Send it, or find out what became of it, and write down which."""
+    as_before = "uncertain" if parcel.unknown else "ready"
+    try:
+        # Shorter than the lease: while one worker waits for the vendor, no other sends the same.
+        async with asyncio.timeout(context.settings.lease_seconds * 0.75):
+            receipt = await _dispatch(parcel)
+    except Undeliverable as error:
+        if error.permanent:
+            await _settle(context, parcel, "failed", error.reason)
+        else:
+            await _retry(context, parcel, error.reason, state=as_before)
+    except (OutcomeUnknown, TimeoutError) as error:
+        log.warning("delivery.uncertain", conversation=parcel.conversation_id, attempt=parcel.attempts)
+        await _retry(context, parcel, str(error) or "The channel did not answer in time.", state="uncertain")
+    except Exception as error:  # durable work: anything else is worth a retry
+        log.warning("delivery.retry", conversation=parcel.conversation_id, attempt=parcel.attempts, exc_info=True)
+        await _retry(context, parcel, type(error).__name__, state=as_before)
+    else:
+        if receipt is None:
+            await _settle(context, parcel, "cancelled")
+        else:
+            await _settle(context, parcel, "sent", external_id=receipt.external_id)
+
+
+async def _dispatch(parcel: Parcel) -> Receipt | None:
+    """Send it, after a look at what became of an earlier try. None: it was not sent, and must not be."""
+    if parcel.unknown and parcel.channel.outcome is not None:
+        try:
+            receipt = await parcel.channel.outcome(parcel.outbound)
+        except Exception as error:  # whatever keeps us from knowing, we do not know
+            raise OutcomeUnknown(f"What became of it could not be looked up ({type(error).__name__}).") from error
+        if receipt is not None or parcel.refusal:
+            return receipt
+    return await parcel.channel.send(parcel.outbound)
+
+
+async def _settle(
+    context: Context, parcel: Parcel, state: str, reason: str = "", external_id: str | None = None
+) -> None:
+    async with context.db.write() as session:
+        conversation = await conversations.lock(session, parcel.conversation_id)
+        delivery = await _fenced(session, parcel)
+        if conversation is None or delivery is None:
+            return
+        if state == "cancelled" and parcel.refusal:
+            await _refuse(session, conversation, delivery, parcel.refusal, unknown=False)
+        elif state in ("failed", "uncertain"):
+            await _fail(session, conversation, delivery, reason, state=state)
+        else:
+            delivery.external_id = external_id
+            delivery.sent_at = await conversations.now(session) if state == "sent" else None
+            note = "Sent once more after an unknown outcome." if delivery.repeated else reason
+            await conversations.settle(session, conversation, delivery, state, note)
+    log.info("delivery." + state, conversation=parcel.conversation_id, attempt=parcel.attempts)
+
+
+async def _retry(context: Context, parcel: Parcel, reason: str, state: str = "ready") -> None:
+    if parcel.age > parcel.channel.give_up_after:
+        given_up = "uncertain" if state == "uncertain" else "failed"
+        await _settle(context, parcel, given_up, f"Given up after {parcel.attempts} tries: {reason}")
+        return
+    async with context.db.write() as session:
+        if delivery := await _fenced(session, parcel):
+            delivery.state, delivery.reason, delivery.lease_until = state, reason, 0.0
+            delivery.due_at = await conversations.now(session) + backoff(parcel.attempts)
+            session.add(delivery)
+
+
+async def _fenced(session: AsyncSession, parcel: Parcel) -> Delivery | None:
+    query = select(Delivery).where(Delivery.id == parcel.delivery_id, Delivery.fence == parcel.fence)
+    return (await session.exec(query.with_for_update())).first()
+
+
+async def _fail(
+    session: AsyncSession, conversation: Conversation, delivery: Delivery, reason: str, state: str = "failed"
+) -> None:
+    """A failure that staff see: on the message, and as a call for a person if nobody has the conversation."""
+    await conversations.settle(session, conversation, delivery, state, reason)
+    conversations.audit(session, conversation, "system", "delivery_failed", reason=reason, seq=delivery.seq)
+    if conversation.state in ("agent", "resolved"):
+        conversation.assigned_to = conversation.resolved_by
+        conversation.resolved_at = conversation.resolved_by = None
+        await conversations.escalate(session, conversation, f"A reply did not reach the customer: {reason}")
