@@ -10,6 +10,8 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
     "answer customers": (SUPPORT, ADMIN),
     "read articles": (SUPPORT, EDITOR, ADMIN),
     "write articles": (EDITOR, ADMIN),
+    "label decisions": (SUPPORT, EDITOR, ADMIN),
+    "export the record": (ADMIN,),
     "ask the agent": (SUPPORT, EDITOR, ADMIN),
 }
 

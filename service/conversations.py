@@ -55,11 +55,11 @@ async def hold(session: AsyncSession, conversation_id: int) -> Conversation:
     raise NotPossible("This conversation does not exist any more.")
 
 
-def touch(session: AsyncSession, conversation: Conversation) -> int:
-    """Count up the clock that readers follow, and wake them after the commit."""
+def touch(session: AsyncSession, conversation: Conversation, at: float | None = None) -> int:
+    """Count up the clock that readers follow, and wake them after the commit. `at`: when it last went on."""
     conversation.clock += 1
     conversation.changed = conversation.clock
-    conversation.updated_at = max(conversation.updated_at, time.time())
+    conversation.updated_at = max(conversation.updated_at, time.time() if at is None else at)
     session.add(conversation)
     wake(session, conversation.id)
     return conversation.clock

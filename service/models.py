@@ -3,8 +3,10 @@
 import time
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, UniqueConstraint, false
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, Text, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
+
+from service.folding import folded
 
 # SQLite only counts up a primary key whose type is exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -26,6 +28,11 @@ def moment(*, nullable: bool = False, index: bool = False) -> Any:
     return Field(default=None, sa_column=column) if nullable else Field(default_factory=time.time, sa_column=column)
 
 
+def searched(*names: str) -> Any:
+    """What a search compares: the columns `names`, folded when the row is made. They never change after that."""
+    return Field(default=None, sa_column=Column(Text, default=folded(*names), server_default="", nullable=False))
+
+
 class Customer(SQLModel, table=True):
     """A person who writes to us. Email and phone may be missing, and are claims until proven."""
 
@@ -33,6 +40,7 @@ class Customer(SQLModel, table=True):
     name: str = ""
     email: str | None = None
     phone: str | None = None
+    folded: str = searched("name", "email", "phone")
     created_at: float = moment()
 
 
@@ -111,6 +119,7 @@ class Message(SQLModel, table=True):
     channel: str
     external_id: str | None = None  # inbound: the vendor's id; outbound: our key, the same for every attempt
     text: str
+    folded: str = searched("text")
     sources: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     disclosure: str = ""
     attachments: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))

@@ -51,6 +51,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "GET /desk/conversations/{conversation_id}/now": STAFF,
     "GET /desk/decisions/{decision_id}": STAFF,
     "GET /desk/live": STAFF,
+    "POST /desk/decisions/{decision_id}/label": STAFF,
+    "GET /desk/record": STAFF,
+    "GET /desk/record.csv": ("admin",),
+    "GET /desk/record.json": ("admin",),
     "POST /desk/conversations/{conversation_id}/{verb}": SUPPORT,
     "GET /desk/articles": STAFF,
     "GET /desk/articles/{article_id}": STAFF,
@@ -122,7 +126,7 @@ class World:
         number = await self.article()
         verb = "reply" if "conversations" in path else "unpublish"
         form |= {"text": "A reply.", "title": "B", "body": "More.", "base": "2", "version": "2", "question": "why?"}
-        form |= {"email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4())}
+        form |= {"value": "right", "email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4())}
         address = path.replace(":path", "").format_map(
             {
                 "name": "webchat",
