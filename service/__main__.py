@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
-from service import migrations
+from service import migrations, traces
 from service.db import Database
 from service.logs import set_up_logs
 from service.models import AuditEvent, Staff
@@ -66,7 +66,8 @@ async def _serve(settings: Settings, demo: bool) -> None:
 
     console.print("Firstline is starting: loading the language model takes a few seconds.")
     embedder = make_embedder()
-    context = build_context(settings, build_channels(settings, os.environ), embedder)
+    channels = build_channels(settings, os.environ)
+    context = build_context(settings, channels, embedder, spans=traces.make_provider(os.environ))
     await migrations.upgrade(context.db)
     login = await _prepare_demo(context.db, embedder) if demo else None
     server = Server(
@@ -131,9 +132,13 @@ async def _prepare_demo(db: Database, embedder: Any) -> tuple[str, str] | None:
 
 
 @app.command()
-def work() -> None:
-    """Add a process that works beside `serve`: it answers and delivers, without a web server."""
-    settings = load_settings()
+def work(
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Port for /metrics, /healthz and /readyz; default: METRICS_PORT.")
+    ] = None,
+) -> None:
+    """Add a process that works beside `serve`: it answers and delivers, and serves nobody."""
+    settings = load_settings(**({} if metrics_port is None else {"metrics_port": metrics_port}))
     set_up_logs(settings)
     asyncio.run(_work(settings))
 
@@ -141,13 +146,40 @@ def work() -> None:
 async def _work(settings: Settings) -> None:
     from service.app import build_channels, build_context, running, stop
 
-    context = build_context(settings, build_channels(settings, os.environ), make_embedder())
+    channels = build_channels(settings, os.environ)
+    context = build_context(settings, channels, make_embedder(), spans=traces.make_provider(os.environ))
+    if settings.metrics_port:
+        await _work_and_tell(context)
+        return
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop, context)
     async with running(context, migrate=False):
         console.print("Working. Press Ctrl+C to stop.")
         await context.stopping.wait()
+
+
+async def _work_and_tell(context: Any) -> None:
+    """Work, and answer on METRICS_PORT how it goes."""
+    from service.app import running, stop
+    from service.health import create_health_app
+
+    port = context.settings.metrics_port
+    server = Server(
+        uvicorn.Config(
+            create_health_app(context, lambda app: running(context, migrate=False)),
+            host=context.settings.host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=4,
+        )
+    )
+    server.asked_to_stop = lambda: stop(context)
+    server.announce = lambda: console.print(f"Working; /metrics is on port {port}. Press Ctrl+C to stop.")
+    await server.serve()
+    if not server.started:
+        raise Refusal(f"Port {port} could not be listened on. Set METRICS_PORT to a free one.")
 
 
 @app.command()
@@ -241,7 +273,7 @@ async def _check(settings: Settings) -> bool:
     from service.check import report
 
     good = True
-    async for fine, sentence in report(settings, build_channels(settings, os.environ)):
+    async for fine, sentence in report(settings, build_channels(settings, os.environ), os.environ):
         console.print(
             ("[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  ") + sentence
         )
@@ -331,7 +363,7 @@ def main() -> None:
     """Run the command; what goes wrong is said in a sentence."""
     try:
         app()
-    except Refusal as refusal:
+    except (Refusal, traces.Unusable) as refusal:
         console.print(str(refusal))
         sys.exit(2)
     except (SQLAlchemyError, OSError) as error:

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: The models whose prices are known, with the date of the prices.
 MODELS = Path(__file__).parent / "agent" / "models.json"
+#: Characters of a token that is not to be guessed.
+SHORTEST_TOKEN = 16
 
 
 class Settings(BaseSettings):
@@ -68,10 +70,25 @@ class Settings(BaseSettings):
         5.0, ge=0, description="The most that all of the last 24 hours may cost, in US dollars."
     )
     session_hours: float = Field(12.0, gt=0, description="How long a member of staff stays signed in.")
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="What a reader of /metrics must send as its bearer token; empty: nobody reads them."
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Where `firstline work` answers /metrics, /healthz and /readyz; 0: nowhere."
+    )
     log_format: str = Field("text", pattern="^(text|json)$", description="How log lines look: text or json.")
     log_level: str = Field(
-        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least severe log line that is written."
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="The least severe of our log lines that is written; libraries only warn.",
     )
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"it is too easily guessed; make it {SHORTEST_TOKEN} characters or more")
+        return token
 
     @field_validator("claude_model")
     @classmethod
