@@ -164,12 +164,14 @@ async def _work_and_tell(context: Any) -> None:
     from service.app import running, stop
     from service.health import create_health_app
 
-    port = context.settings.metrics_port
+    host, port = context.settings.host, context.settings.metrics_port
+    try:
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise Refusal(f"{host}:{port} cannot be listened on ({error.strerror}). Set METRICS_PORT to another.") from None
     server = Server(
         uvicorn.Config(
             create_health_app(context, lambda app: running(context, migrate=False)),
-            host=context.settings.host,
-            port=port,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=4,
@@ -177,9 +179,7 @@ async def _work_and_tell(context: Any) -> None:
     )
     server.asked_to_stop = lambda: stop(context)
     server.announce = lambda: console.print(f"Working; /metrics is on port {port}. Press Ctrl+C to stop.")
-    await server.serve()
-    if not server.started:
-        raise Refusal(f"Port {port} could not be listened on. Set METRICS_PORT to a free one.")
+    await server.serve(sockets=[listening])
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import col, func, select
+from sqlmodel import case, col, func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from knowledge.articles import revision
@@ -68,7 +68,7 @@ class Metrics:
         self.decisions = counter("decisions", "The agent's decisions on record, by verdict.", "verdict")
         self.sends = counter(
             "sends",
-            "What came of replies in the last hop: sent, failed, uncertain, cancelled, or retry for one more try.",
+            "What came of each try to send a reply: sent, failed, uncertain, cancelled, or retry for one more.",
             *("channel", "outcome"),
         )
         self.step_seconds = histogram("step_seconds", "Time that one step of a message's path took.", "step")
@@ -96,9 +96,12 @@ class Metrics:
         """Figures of the database, each by an index over what is owed; whether it answered."""
         try:
             async with asyncio.timeout(DATABASE_SECONDS), context.db.read() as session:
-                owed = (col(Conversation.ready_at).is_not(None), Conversation.state == "agent")
-                since = func.min(func.coalesce(Conversation.owed_since, Conversation.ready_at))
-                age, number = (await session.exec(select(clock() - since, func.count()).where(*owed))).one()
+                # Not by the state, of which an index would find every conversation that was ever answered.
+                since = case(
+                    (col(Conversation.state) == "agent", func.coalesce(Conversation.owed_since, Conversation.ready_at))
+                )
+                owed = select(clock() - func.min(since), func.count(since)).where(col(Conversation.ready_at) > 0)
+                age, number = (await session.exec(owed)).one()
                 self.oldest_unanswered.set(_age(age))
                 self.owed_responses.set(number)
                 calls = (
@@ -113,9 +116,7 @@ class Metrics:
                 age, number = (await session.exec(calls)).one()
                 self.oldest_call.set(_age(age))
                 self.open_calls.set(number)
-                due = select(clock() - func.min(Delivery.created_at), func.count()).where(
-                    col(Delivery.due_at).is_not(None)
-                )
+                due = select(clock() - func.min(Delivery.created_at), func.count()).where(col(Delivery.due_at) > 0)
                 age, number = (await session.exec(due)).one()
                 self.oldest_undelivered.set(_age(age))
                 self.owed_deliveries.set(number)

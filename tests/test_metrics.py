@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
+from sqlalchemy import event
 
 from channels.base import Inbound, Kind, OutcomeUnknown, Receipt, Undeliverable
 from knowledge.articles import KnowledgeRevision
@@ -280,12 +282,50 @@ async def test_every_metric_says_what_it_is_and_openmetrics_is_spoken_too(db) ->
     assert {"firstline_oldest_unanswered_seconds", "firstline_decisions", "process_resident_memory_bytes"} <= names
 
 
+async def test_a_scrape_reads_what_is_owed_by_an_index_and_not_every_row_there_ever_was(db) -> None:
+    if not db.sqlite:
+        return  # its planner goes by sizes, and reads small tables whole
+    statements: list[Any] = []
+    event.listen(db.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2:4]))
+    await Reader(watched(db)).scrape()
+    told = list(statements)
+    plans = {}
+    async with db.engine.connect() as connection:
+        for statement, parameters in told:
+            if statement.startswith("SELECT"):
+                rows = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans[statement] = [row[3] for row in rows]
+    assert len(plans) == 5
+    scans = [line for lines in plans.values() for line in lines if "SCAN" in line]
+    assert scans == ["SCAN job"], "of these there is one a kind"
+    assert any("conversation_due" in line for lines in plans.values() for line in lines)
+
+
 async def test_two_processes_do_not_share_their_counts(db) -> None:
     one, two = watched(db), watched(db)
     await flow.receive(one, one.channels["sink"], Inbound("t", "t", "m1", "hello"))
     assert (await Reader(one).scrape())("messages_received_total", channel="sink", status="owed") == 1
     assert (await Reader(two).scrape())("messages_received_total", channel="sink", status="owed") == 0
     assert (await Reader(two).scrape())("owed_responses") == 1, "what is in the database is the same from both"
+
+
+@pytest.mark.parametrize("environ", [{"METRICS_PORT": "taken"}, {"OTEL_TRACES_EXPORTER": "zipkin"}])
+def test_what_cannot_be_told_or_listened_on_is_refused_in_a_sentence(tmp_path, environ: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = {name: str(taken.getsockname()[1]) if value == "taken" else value for name, value in environ.items()}
+        done = subprocess.run(
+            [sys.executable, "-m", "service", "work"],
+            cwd=ROOT,
+            env={**os.environ, "DATA_DIR": str(tmp_path), **settings},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    assert len(done.stdout.splitlines()) == 1
+    assert next(iter(environ)) in done.stdout
+    assert done.stdout.endswith(".\n")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_process_that_only_works_answers_how_it_is_and_stops_in_time(tmp_path, migrated_sqlite: Path) -> None:

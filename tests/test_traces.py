@@ -106,6 +106,7 @@ def test_a_served_message_is_one_tree_of_three_makers_and_its_words_are_in_none_
     assert not {span.name for span in spans} & {"GET /metrics", "GET /readyz"}
 
     logs = [json.loads(line) for line in (tmp_path / "data.log").read_text().splitlines() if line.startswith("{")]
+    assert not [line for line in logs if line["level"] in ("error", "critical")]
     by_event = {line["event"]: line for line in logs}
     for event, span in (
         ("message.received", received),
