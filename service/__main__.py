@@ -1,4 +1,4 @@
-"""The `firstline` command: serve, work, ingest, evaluate, check, staff."""
+"""The `firstline` command: serve, work, ingest, evaluate, check, backup, restore, staff."""
 
 import asyncio
 import contextlib
@@ -247,6 +247,53 @@ async def _check(settings: Settings) -> bool:
         )
         good = good and fine is not False
     return good
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write, such as backup.zip.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Write everything there is to one file, also while the server runs: customers' data, logins and the secret key."""
+    from service.backup import backup as run
+
+    rows = _with_progress(lambda show: run(load_settings(), file, force=force, progress=show))
+    console.print(f"{rows} rows and the secret key are in {file}, which only you may read. Keep it like the database.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `firstline backup` wrote, from either kind of database.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace everything that is in the database.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Nothing ran since the backup: answer and send what is owed, as if never stopped."
+        ),
+    ] = False,
+) -> None:
+    """Put a backup into an empty database. What was owed then is left to people, unless it is to be resumed."""
+    from service.restore import restore as run
+
+    settings = load_settings()
+    for sentence in _with_progress(lambda show: run(settings, file, force=force, resume=resume, progress=show)):
+        console.print(sentence)
+
+
+def _with_progress(run: Any) -> Any:
+    """Do `run(show)`, show how far it is, and say its refusals in a sentence."""
+    from service.archive import BackupError
+
+    with progress_bar() as progress:
+        task = progress.add_task("Starting", total=None)
+
+        def show(done: int, total: int, what: str) -> None:
+            progress.update(task, completed=done, total=total, description=what)
+
+        try:
+            return asyncio.run(run(show))
+        except BackupError as error:
+            raise Refusal(str(error)) from None
 
 
 @staff_app.command("add")
