@@ -17,6 +17,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
@@ -229,10 +230,17 @@ def evaluate(
 
 
 @app.command()
-def check() -> None:
+def check(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also try everything out: database, model, index, Claude's key (one call).")
+    ] = False,
+) -> None:
     """Say in plain words what is configured, what is off, and which variable turns it on."""
     settings = load_settings()
-    if not asyncio.run(_check(settings)):
+    good = asyncio.run(_check(settings))
+    if deep:
+        good = _say(_with_progress(lambda show: _check_deep(settings, show))) and good
+    if not good:
         raise SystemExit(1)
 
 
@@ -240,13 +248,21 @@ async def _check(settings: Settings) -> bool:
     from service.app import build_channels
     from service.check import report
 
-    good = True
-    async for fine, sentence in report(settings, build_channels(settings, os.environ)):
-        console.print(
-            ("[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  ") + sentence
-        )
-        good = good and fine is not False
-    return good
+    return _say([each async for each in report(settings, build_channels(settings, os.environ))])
+
+
+async def _check_deep(settings: Settings, show: Any) -> list[tuple[bool | None, str]]:
+    from service.deep import examine
+
+    return [each async for each in examine(settings, make_embedder(), show)]
+
+
+def _say(findings: list[tuple[bool | None, str]]) -> bool:
+    """Print what was found; whether nothing must be mended."""
+    for fine, sentence in findings:
+        word = "[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  "
+        console.print(word + escape(sentence))
+    return all(fine is not False for fine, _ in findings)
 
 
 @app.command()

@@ -209,8 +209,8 @@ def stand_in() -> Iterator[Any]:
 class LiveServer:
     """`firstline serve --demo` as a process, started as a person would start it."""
 
-    def __init__(self, data_dir: Path, **environ: str) -> None:
-        self.data_dir, self.port = data_dir, free_port()
+    def __init__(self, data_dir: Path, root: Path = ROOT, **environ: str) -> None:
+        self.data_dir, self.root, self.port = data_dir, root, free_port()
         self.environ = {**os.environ, "DATA_DIR": str(data_dir), "PORT": str(self.port), **environ}
         self.url = self.staff_email = self.staff_password = ""
         self.lines: list[str] = []
@@ -221,7 +221,7 @@ class LiveServer:
         self.lines.clear()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service", "serve", "--demo"],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environ,
             stdout=subprocess.PIPE,
             stderr=(self.data_dir.parent / f"{self.data_dir.name}.log").open("a"),

@@ -85,6 +85,18 @@ def test_ingest_of_no_folder_is_a_sentence(tmp_path: Path) -> None:
     assert "is not a folder" in done.stdout
 
 
+def test_check_deep_tries_everything_out_and_its_exit_code_tells(tmp_path: Path) -> None:
+    assert firstline("staff", "add", "ana@example.org", data=tmp_path).returncode == 0
+    done = firstline("check", "--deep", data=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("Staff: 1 with a login", "Language model: all-MiniLM-L6-v2", "Articles: none is published"):
+        assert words in done.stdout
+    wrong = firstline("check", "--deep", data=tmp_path, PUBLIC_BASE_URL="http://help.example.org")
+    assert wrong.returncode == 1
+    assert "bad" in wrong.stdout
+    assert "Traceback" not in done.stdout + done.stderr + wrong.stdout + wrong.stderr
+
+
 def test_a_backup_is_restored_elsewhere_and_refusals_are_sentences(tmp_path: Path) -> None:
     file = tmp_path / "b.zip"
     nothing = firstline("backup", str(file), data=tmp_path / "a")
