@@ -231,7 +231,9 @@ class LiveServer:
         deadline = time.monotonic() + 90
         while not any(line.startswith("Press Ctrl+C") for line in self.lines):
             assert self.process.poll() is None, f"the server ended: {self.lines}"
-            assert time.monotonic() < deadline, f"the server did not start: {self.lines}"
+            if time.monotonic() > deadline:
+                self.process.kill()  # nobody else would
+                raise AssertionError(f"the server did not start: {self.lines}")
             time.sleep(0.05)
         first = next(line for line in self.lines if "http://" in line)
         self.url = re.search(r"http://[^/\s]+", first).group()  # type: ignore[union-attr]
