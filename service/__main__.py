@@ -1,4 +1,4 @@
-"""The `firstline` command: serve, work, ingest, evaluate, check, staff."""
+"""The `firstline` command: serve, work, ingest, evaluate, check, backup, restore, staff."""
 
 import asyncio
 import contextlib
@@ -17,6 +17,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
@@ -261,10 +262,17 @@ def evaluate(
 
 
 @app.command()
-def check() -> None:
+def check(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also try everything out: database, model, index, Claude's key (one call).")
+    ] = False,
+) -> None:
     """Say in plain words what is configured, what is off, and which variable turns it on."""
     settings = load_settings()
-    if not asyncio.run(_check(settings)):
+    good = asyncio.run(_check(settings))
+    if deep:
+        good = _say(_with_progress(lambda show: _check_deep(settings, show))) and good
+    if not good:
         raise SystemExit(1)
 
 
@@ -272,13 +280,68 @@ async def _check(settings: Settings) -> bool:
     from service.app import build_channels
     from service.check import report
 
-    good = True
-    async for fine, sentence in report(settings, build_channels(settings, os.environ), os.environ):
-        console.print(
-            ("[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  ") + sentence
-        )
-        good = good and fine is not False
-    return good
+    return _say([each async for each in report(settings, build_channels(settings, os.environ), os.environ)])
+
+
+async def _check_deep(settings: Settings, show: Any) -> list[tuple[bool | None, str]]:
+    from service.deep import examine
+
+    return [each async for each in examine(settings, make_embedder(), show)]
+
+
+def _say(findings: list[tuple[bool | None, str]]) -> bool:
+    """Print what was found; whether nothing must be mended."""
+    for fine, sentence in findings:
+        word = "[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  "
+        console.print(word + escape(sentence))
+    return all(fine is not False for fine, _ in findings)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write, such as backup.zip.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Write everything there is to one file, also while the server runs: customers' data, logins and the secret key."""
+    from service.backup import backup as run
+
+    rows = _with_progress(lambda show: run(load_settings(), file, force=force, progress=show))
+    console.print(f"{rows} rows and the secret key are in {file}, which only you may read. Keep it like the database.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `firstline backup` wrote, from either kind of database.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace everything that is in the database.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Nothing ran since the backup: answer and send what is owed, as if never stopped."
+        ),
+    ] = False,
+) -> None:
+    """Put a backup into an empty database. What was owed then is left to people, unless it is to be resumed."""
+    from service.restore import restore as run
+
+    settings = load_settings()
+    for sentence in _with_progress(lambda show: run(settings, file, force=force, resume=resume, progress=show)):
+        console.print(sentence)
+
+
+def _with_progress(run: Any) -> Any:
+    """Do `run(show)`, show how far it is, and say its refusals in a sentence."""
+    from service.archive import BackupError
+
+    with progress_bar() as progress:
+        task = progress.add_task("Starting", total=None)
+
+        def show(done: int, total: int, what: str) -> None:
+            progress.update(task, completed=done, total=total, description=what)
+
+        try:
+            return asyncio.run(run(show))
+        except BackupError as error:
+            raise Refusal(str(error)) from None
 
 
 @staff_app.command("add")

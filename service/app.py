@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel]:
     """Every channel of the registry, on or off, by its name."""
-    setup = Setup(settings.secret_key(), environ, company=settings.company_name)
+    setup = Setup(settings.signing_key(), environ, company=settings.company_name)
     return {channel.name: channel(setup) for channel in CHANNELS}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 MODELS = Path(__file__).parent / "agent" / "models.json"
 #: Characters of a token that is not to be guessed.
 SHORTEST_TOKEN = 16
+#: Characters of a SECRET_KEY: fewer may be guessed.
+LEAST_KEY = 32
+#: What a secret.key holds.
+HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Settings(BaseSettings):
@@ -24,6 +29,10 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(
         "", description="postgresql://user:password@host/name; empty means SQLite inside DATA_DIR."
+    )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="The key that signs visitors' tokens, the same for all replicas; empty: one is made in DATA_DIR.",
     )
     host: str = Field("127.0.0.1", description="The address the web server listens on.")
     port: int = Field(8000, description="The port the web server listens on.")
@@ -98,6 +107,13 @@ class Settings(BaseSettings):
             raise ValueError(f"its price is not known; it can be {', '.join(known)}")
         return name
 
+    @field_validator("secret_key")
+    @classmethod
+    def _long(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value().strip()) < LEAST_KEY:
+            raise ValueError(f"it must have at least {LEAST_KEY} characters; `openssl rand -hex 32` makes one")
+        return key
+
     @property
     def base_url(self) -> str:
         """The public address without a trailing slash."""
@@ -112,8 +128,15 @@ class Settings(BaseSettings):
         drivers = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
         return f"{drivers.get(scheme, scheme)}://{rest}"
 
-    def secret_key(self) -> bytes:
-        """The key that signs visitor tokens, made once in DATA_DIR and readable by its owner alone."""
+    def chosen_key(self) -> bytes | None:
+        """SECRET_KEY, if it is set: what a secret.key holds means the same here as there."""
+        text = self.secret_key.get_secret_value().strip()
+        return (bytes.fromhex(text) if HEX.fullmatch(text) else text.encode()) if text else None
+
+    def signing_key(self) -> bytes:
+        """The key that signs visitor tokens: SECRET_KEY, or one made once in DATA_DIR, readable by its owner alone."""
+        if key := self.chosen_key():
+            return key
         self.data_dir.mkdir(parents=True, exist_ok=True)
         path = self.data_dir / "secret.key"
         try:
