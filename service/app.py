@@ -21,6 +21,7 @@ from service.agent.budget import Limits, Spent, priced_models
 from service.agent.confidence import Confidence
 from service.context import Context
 from service.db import Database
+from service.limits import CountRequests
 from service.settings import Settings
 from service.work import work
 
@@ -134,11 +135,14 @@ def create_app(context: Context, *, demo: bool = False, migrate: bool = True) ->
     app = FastAPI(title="Firstline", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = context
     origins = [origin.strip() for origin in context.settings.allowed_origins.split(",") if origin.strip()]
+    app.add_middleware(CountRequests, limits=context.limits, channels=context.channels)
+    # Around the limits, so that a page elsewhere can read why it was refused and when to come back.
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type", "last-event-id"],
+        expose_headers=["retry-after"],
         max_age=600,
     )
     web.mount(app, context)

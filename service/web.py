@@ -18,7 +18,9 @@ from starlette.requests import ClientDisconnect
 from channels.base import Channel, Forbidden, Inbound, Malformed, Webhook
 from service import flow
 from service.context import Context
+from service.limits import refusal
 from service.models import Conversation, Message, Staff
+from service.throttle import TooMany
 from service.wake import NEW_CONVERSATION
 
 log = structlog.get_logger()
@@ -49,6 +51,9 @@ def mount(app: FastAPI, context: Context) -> None:
             raise HTTPException(403, str(error) or "This request is not signed as it should be.") from None
         except Malformed as error:
             raise HTTPException(400, str(error)) from None
+        for each in parsed:  # before any of it is stored: what is refused was not taken
+            if isinstance(each, Inbound):
+                context.limits.count_message(request.scope, channel, each)
         answer: Any = {"ok": True}
         for each in parsed:
             if isinstance(each, Inbound):
@@ -56,14 +61,16 @@ def mount(app: FastAPI, context: Context) -> None:
                 answer = channel.reply(each.external_id, message.seq)
         return JSONResponse(answer)
 
-    async def reader(name: str, request: Request, after: str = "") -> tuple[Channel, str, int]:
+    async def reader(name: str, request: Request, after: str = "") -> AsyncIterator[tuple[Channel, str, int]]:
         """Whose thread the caller may read, and from where: asked while a refusal can still have its status."""
         channel = find_channel(name)
         headers = {key.lower(): value for key, value in request.headers.items()}
         try:
-            return channel, channel.thread(headers), to_position(headers.get("last-event-id") or after)
+            thread = channel.thread(headers)
         except Forbidden as error:
             raise HTTPException(403, str(error)) from None
+        with context.limits.stream(request.scope, channel, thread):
+            yield channel, thread, to_position(headers.get("last-event-id") or after)
 
     @router.get("/channels/{name}/stream", response_class=EventSourceResponse)
     async def stream(
@@ -194,6 +201,10 @@ def add_error_answers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
+
+    @app.exception_handler(TooMany)
+    async def too_many(request: Request, error: TooMany) -> Response:
+        return refusal(error, request.headers)
 
     @app.exception_handler(RequestValidationError)
     async def misread(request: Request, error: RequestValidationError) -> JSONResponse:
