@@ -285,7 +285,8 @@ class FirstlineChat extends HTMLElement {
     if (refused) {
       node.append(h("p.fate.refused", {}, `Not sent. ${refused} `, h("button", { type: "button", click: edit }, "Edit")));
     } else if (later) {
-      node.append(h("p.fate", {}, `Not sent yet: a lot came from here at once. It is sent by itself in ${span(later)}.`));
+      const when = ` A lot came from here at once: it is sent by itself in ${span(later)}.`;
+      node.append(h("p.fate", {}, "Not sent yet.", late ? when : "")); // the time is the next one's; others come after it
     } else if (late) {
       const now = h("button", { type: "button", click: () => this.thread.hurry() }, "Try now");
       node.append(h("p.fate", {}, "Not sent yet. ", now));
