@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from channels.base import Channel
 from service.db import Database
 from service.limits import Limits
+from service.openings import Openings
 from service.settings import Settings
 
 if TYPE_CHECKING:  # importing them takes seconds, which commands that only need the database should not wait
@@ -30,6 +31,8 @@ class Context:
     clock: Callable[[], float] = time.time
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process has been asked to stop
     limits: Limits = field(init=False)  # of this process alone
+    openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:
         self.limits = Limits(self.settings.people_per_address, lambda: self.clock())
+        self.openings = Openings(self.db)

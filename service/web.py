@@ -138,11 +138,7 @@ async def follow(context: Context, channel: Channel, thread: str, after: int) ->
     conversation_id: int | None = None
     while conversation_id is None and not context.stopping.is_set():
         with context.db.waker.subscribe(NEW_CONVERSATION) as changed:
-            async with context.db.read() as session:
-                query = select(Conversation.id).where(
-                    Conversation.channel == channel.name, Conversation.thread == thread
-                )
-                conversation_id = (await session.exec(query)).first()
+            conversation_id = await context.openings.find(channel.name, thread)
             if conversation_id is None:
                 if not known:
                     known = ("agent", False, "")
