@@ -68,6 +68,41 @@ def day(at: float, now: float, zone: tzinfo) -> str:
     return then.strftime("%A %-d %B" if then.year == today.year else "%A %-d %B %Y")
 
 
+def amount(value: float | None, unit: str) -> str:
+    """A number with its unit (count | share | seconds | usd); a dash where there is none."""
+    if value is None:
+        return "–"
+    if unit == "share":
+        return f"{_trimmed(value * 100, 1)} %"
+    if unit == "usd":
+        places = 2 if value >= 1 else 4 if value >= 0.01 else 6
+        return f"${value:,.{places}f}" if value else "$0"
+    if unit == "seconds":
+        return _length(value)
+    return f"{value:,.0f}"
+
+
+def _length(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    if seconds < 10:
+        return f"{_trimmed(seconds, 1)} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        large, name, small, of_small = MINUTE, "min", 1.0, "s"
+    elif whole < DAY:
+        large, name, small, of_small = HOUR, "h", MINUTE, "min"
+    else:
+        large, name, small, of_small = DAY, "d", HOUR, "h"
+    rest = int(whole % large // small)
+    return f"{whole // large:.0f} {name} {rest} {of_small}" if rest else f"{whole // large:.0f} {name}"
+
+
+def _trimmed(number: float, places: int) -> str:
+    return f"{number:.{places}f}".removesuffix("." + "0" * places)
+
+
 def label(customer: Customer, identity: Identity) -> str:
     """What to call a customer: the name, else an address, else a label that stays the same."""
     number = hashlib.sha256(f"{identity.channel}:{identity.external_id}".encode()).hexdigest()[:4].upper()
@@ -93,4 +128,4 @@ def _clause(reason: str) -> str:
     return reason[:1].lower() + reason[1:] if reason[1:2].islower() or reason[1:2] == " " else reason
 
 
-FILTERS = {"span": span, "clock": clock, "when": when, "ago": ago, "full": full, "iso": iso}
+FILTERS = {"span": span, "clock": clock, "when": when, "ago": ago, "full": full, "iso": iso, "amount": amount}
