@@ -136,7 +136,7 @@ def _bars(drawn: Sequence[Column], most: float) -> list[Markup]:
             top, bottom = _y(heights[number] + value, most), _y(heights[number], most)
             heights[number] += value
             shapes.append(
-                Markup('<rect class="bar c{place}" x="{x}%" y="{y}" width="{width}%" height="{height}"/>').format(
+                Markup('<rect class="pile c{place}" x="{x}%" y="{y}" width="{width}%" height="{height}"/>').format(
                     place=place,
                     x=_short(_x(number, len(heights)) - width / 2),
                     y=_short(top),

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime, tzinfo
+from math import floor, log10
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from service.models import Customer, Identity, Message
@@ -75,8 +76,7 @@ def amount(value: float | None, unit: str) -> str:
     if unit == "share":
         return f"{_trimmed(value * 100, 1)} %"
     if unit == "usd":
-        places = 2 if value >= 1 else 4 if value >= 0.01 else 6
-        return f"${value:,.{places}f}" if value else "$0"
+        return _dollars(value)
     if unit == "seconds":
         return _length(value)
     return f"{value:,.0f}"
@@ -97,6 +97,14 @@ def _length(seconds: float) -> str:
         large, name, small, of_small = DAY, "d", HOUR, "h"
     rest = int(whole % large // small)
     return f"{whole // large:.0f} {name} {rest} {of_small}" if rest else f"{whole // large:.0f} {name}"
+
+
+def _dollars(value: float) -> str:
+    """To the cent; of less than a dollar three digits that count."""
+    if not 0 < value < 1:
+        return f"${value:,.2f}" if value else "$0"
+    whole, _, part = f"{value:.{2 - floor(log10(value))}f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
 
 
 def _trimmed(number: float, places: int) -> str:
