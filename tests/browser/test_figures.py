@@ -28,18 +28,19 @@ def new_context(browser: Any, live_server: Any) -> Iterator[NewContext]:
         context.close()
 
 
-@pytest.fixture
-def lived(live_server: Any, new_context: NewContext) -> str:
-    """Somebody was answered, and somebody waits for a person; the address of the server."""
-    page = sign_in(new_context().new_page(), live_server.staff_email, live_server.staff_password)
+@pytest.fixture(scope="module")
+def lived(live_server: Any, browser: Any) -> None:
+    """Somebody was answered, and somebody waits for a person."""
+    context = browser.new_context(base_url=live_server.url)
+    page = sign_in(context.new_page(), live_server.staff_email, live_server.staff_password)
     before = waiting(page).count()
     for words in (PARCEL, NOT_COVERED):
         visitor = Visitor(live_server.url)
         visitor.write(words)
         visitor.client.close()
     expect(waiting(page)).to_have_count(before + 1, timeout=ANSWER_MS)
-    expect(page.locator(".row .preview").filter(has_text="Agent").first).to_be_visible(timeout=ANSWER_MS)
-    return live_server.url
+    expect(page.locator(".row .preview").filter(has_text="tracking link").first).to_be_visible(timeout=ANSWER_MS)
+    context.close()
 
 
 def open_figures(context: BrowserContext, live_server: Any, query: str = "") -> Page:
@@ -52,7 +53,7 @@ def open_figures(context: BrowserContext, live_server: Any, query: str = "") -> 
 
 
 def test_the_table_has_the_numbers_of_the_chart_and_the_period_can_be_chosen(
-    lived: str, new_context: NewContext, live_server: Any
+    lived: None, new_context: NewContext, live_server: Any
 ) -> None:
     page = open_figures(new_context(), live_server)
     volume = page.get_by_role("region", name="Volume", exact=True)
@@ -80,7 +81,7 @@ def test_the_table_has_the_numbers_of_the_chart_and_the_period_can_be_chosen(
     expect(page.locator("#volume .by-day tbody tr")).to_have_count(1)
 
 
-def test_every_bar_lies_in_its_chart(lived: str, new_context: NewContext, live_server: Any) -> None:
+def test_every_bar_lies_in_its_chart(lived: None, new_context: NewContext, live_server: Any) -> None:
     page = open_figures(new_context(), live_server, "?days=7")
     outside = page.evaluate(
         """() => [...document.querySelectorAll(".chart")].flatMap((chart) => {
@@ -98,7 +99,7 @@ def test_every_bar_lies_in_its_chart(lived: str, new_context: NewContext, live_s
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_fits_and_axe_finds_no_serious_fault(
-    lived: str, new_context: NewContext, live_server: Any, width: int, scheme: Any
+    lived: None, new_context: NewContext, live_server: Any, width: int, scheme: Any
 ) -> None:
     # Axe is put into the page, which the page's own rules would refuse.
     context = new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
