@@ -64,7 +64,7 @@ def test_the_table_has_the_numbers_of_the_chart_and_the_period_can_be_chosen(
     for name in ("volume", "answered", "escalated", "agent"):
         figure = page.locator(f"#{name}")
         drawn = figure.locator(".legend li").all_inner_texts()
-        figure.get_by_text("Table", exact=False).first.click()
+        figure.locator("summary").first.click()
         names = figure.locator(".by-day thead th").all_inner_texts()
         rows = [row.locator("th, td").all_inner_texts() for row in figure.locator(".by-day tbody tr").all()]
         said = figure.locator(".chart .day title").all_text_contents()
