@@ -13,6 +13,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
     "label decisions": (SUPPORT, EDITOR, ADMIN),
     "export the record": (ADMIN,),
     "ask the agent": (SUPPORT, EDITOR, ADMIN),
+    "read figures": (SUPPORT, EDITOR, ADMIN),
 }
 
 
