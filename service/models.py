@@ -136,10 +136,14 @@ class Decision(SQLModel, table=True):
     `cost_usd` is in the record too; it has a column because sums over many records would have to read them all.
     """
 
-    __table_args__ = (Index("decision_cost", "created_at", "cost_usd"),)
+    # What is asked of many decisions stands in an index: their records are long.
+    __table_args__ = (
+        Index("decision_cost", "created_at", "cost_usd"),
+        Index("decision_found", "conversation_id", "verdict", "confidence"),
+    )
 
     id: int = key()
-    conversation_id: int = ref("conversation.id")
+    conversation_id: int = ref("conversation.id", index=False)
     verdict: str  # answer | clarify | escalate
     reason: str  # in words, for staff
     topic: str = ""

@@ -1,4 +1,4 @@
-"""messages and customers are found by their words."""
+"""messages and customers are found by their words, decisions without their records."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -25,8 +25,12 @@ def upgrade() -> None:
             words = [{"row": row[0], "words": fold(" ".join(each or "" for each in row[1:]))} for row in found]
             op.get_bind().execute(change, words)
             last = found[-1][0]
+    op.create_index("decision_found", "decision", ["conversation_id", "verdict", "confidence"], unique=False)
+    op.drop_index("ix_decision_conversation_id", table_name="decision")
 
 
 def downgrade() -> None:
+    op.create_index("ix_decision_conversation_id", "decision", ["conversation_id"], unique=False)
+    op.drop_index("decision_found", table_name="decision")
     op.drop_column("customer", "folded")
     op.drop_column("message", "folded")
