@@ -100,5 +100,8 @@ def _postgresql(url: str) -> AsyncEngine:
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
-        connect_args={"server_settings": {"idle_in_transaction_session_timeout": "15000"}},
+        # By its name a restore sees that a server is running.
+        connect_args={
+            "server_settings": {"idle_in_transaction_session_timeout": "15000", "application_name": "firstline"}
+        },
     )
