@@ -1,8 +1,8 @@
-"""What staff see and do: sign in, answer customers, write and publish articles, ask the agent, keep accounts."""
+"""What staff see and do: sign in, answer customers, write articles, ask the agent, read figures, keep accounts."""
 
 from fastapi import FastAPI
 
-from dashboard import account, articles, ask, auth, history, inbox, members, pages
+from dashboard import account, articles, ask, auth, history, inbox, insights, members, pages
 from service.context import Context
 
 
@@ -17,4 +17,5 @@ def mount(app: FastAPI, context: Context) -> None:
     app.include_router(ask.router)
     app.include_router(account.router)
     app.include_router(members.router)
+    app.include_router(insights.router)
     app.include_router(pages.router)

@@ -1,6 +1,5 @@
 """One's own account: the password, and whether to be told by email when nobody takes a call."""
 
-from math import ceil
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -48,14 +47,8 @@ async def password(
     except NotPossible as error:
         return _page(request, who, 409, sentence=str(error))
     except TooMany as error:
-        minutes = ceil(error.seconds / 60)
-        response = _page(
-            request,
-            who,
-            429,
-            sentence=f"Too many wrong passwords. Come back in {minutes} minute{'s' if minutes > 1 else ''}.",
-        )
-        response.headers["Retry-After"] = str(ceil(error.seconds))
+        response = _page(request, who, 429, sentence=str(error))
+        response.headers["Retry-After"] = str(error.seconds)
         return response
     return RedirectResponse("/desk/account?said=password", 303)
 

@@ -15,6 +15,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
     "ask the agent": (SUPPORT, EDITOR, ADMIN),
     "keep one's account": (SUPPORT, EDITOR, ADMIN),
     "administer staff": (ADMIN,),
+    "read figures": (SUPPORT, EDITOR, ADMIN),
 }
 
 

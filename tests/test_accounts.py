@@ -86,7 +86,7 @@ async def test_who_guesses_at_an_open_browser_is_throttled(ana: Browser) -> None
         assert (await change(ana, current="a guess at it")).status_code == 409
     answer = await change(ana)
     assert answer.status_code == 429
-    assert "Come back in 15 minutes." in answer.text
+    assert "try again in 15 minutes." in answer.text
     assert int(answer.headers["retry-after"]) > 0
 
 

@@ -74,6 +74,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "GET /desk/staff": ADMINS,
     "POST /desk/staff": ADMINS,
     "POST /desk/staff/{staff_id}/{verb}": ADMINS,
+    "GET /desk/figures": STAFF,
+    "GET /desk/figures.json": STAFF,
 }
 #: Routes that answer everybody alike, and not with what was asked for: a wrong password, an unknown page.
 ALIKE = {"POST /desk/login": 401, "GET /desk/{rest:path}": 404}
