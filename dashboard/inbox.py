@@ -138,6 +138,7 @@ async def act(
     text = clean(text).replace("\r\n", "\n").strip()
     try:
         async with context.db.write() as session:
+            await conversations.present(session, who.staff)
             if verb == "reply":
                 await _may_be_sent(context, session, conversation_id, text)
                 await conversations.reply(session, conversation_id, who.staff, text, _key(key))

@@ -210,6 +210,7 @@ def _name(people: Mapping[int, Staff], staff_id: int | None) -> str:
 EVENTS = {
     "escalated": lambda name, event: "A person was called for. " + str(event.detail.get("reason") or ""),
     "taken_over": lambda name, event: f"{name} took over.",
+    "released": lambda name, event: "Back in the queue.",
     "handed_back": lambda name, event: f"{name} handed back to the agent.",
     "resolved": lambda name, event: f"{name} resolved this.",
     "reopened": lambda name, event: "The customer wrote again: reopened.",
