@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import gc
 import json
 import os
 import secrets
@@ -97,6 +98,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and not self.should_exit:
+            keep()
             self.announce()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -146,6 +148,7 @@ async def _work(settings: Settings) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop, context)
     async with running(context, migrate=False):
+        keep()
         console.print("Working. Press Ctrl+C to stop.")
         await context.stopping.wait()
 
@@ -306,6 +309,12 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         wrong = "; ".join(f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
         raise Refusal(f"Some settings cannot be used. {wrong}.") from None
+
+
+def keep() -> None:
+    """What is loaded by now stays for good: the collector need not go through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def free_port(wanted: int) -> int:

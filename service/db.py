@@ -1,15 +1,18 @@
 """The one database: SQLite or PostgreSQL, its clock, and its transactions."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Double, event
+from sqlalchemy import Double, event, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from service import sqlite
 from service.wake import Waker
 
 
@@ -32,24 +35,31 @@ def _(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class Database:
-    """Sessions on one engine. `read()` never blocks a writer; `write()` is one transaction, committed at its end."""
+    """Sessions on one engine. `read()` never blocks a writer; `write()` is one transaction, committed at its end.
+
+    `short`: it has only statements that look up or change a few rows by an index. On SQLite these are not worth a
+    thread and hold up the event loop while they run; a page that counts or lists must not say so.
+    """
 
     def __init__(self, url: str, waker: Waker | None = None) -> None:
         self.url = url
         self.sqlite = url.startswith("sqlite")
         self.waker = waker or Waker(url)
         self.engine: AsyncEngine = _sqlite(url) if self.sqlite else _postgresql(url)
-        self._writer = self.engine.execution_options(immediate=True)
+        # SQLite has one writer at a time, and those of this process take turns: waiting in SQLite is polling.
+        self._turn = asyncio.Lock() if self.sqlite else contextlib.nullcontext()
+        self._readers = [self.engine.execution_options(short=short) for short in (False, True)]
+        self._writers = [self.engine.execution_options(immediate=True, short=short) for short in (False, True)]
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+    async def read(self, *, short: bool = False) -> AsyncIterator[AsyncSession]:
+        async with AsyncSession(self._readers[short], expire_on_commit=False) as session:
             yield session
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
+    async def write(self, *, short: bool = False) -> AsyncIterator[AsyncSession]:
         """One transaction. What `wake` was told during it is made known to readers after the commit."""
-        async with AsyncSession(self._writer, expire_on_commit=False) as session:
+        async with self._turn, AsyncSession(self._writers[short], expire_on_commit=False) as session:
             yield session
             changed: set[int] = session.info.get("changed", set())
             if changed and not self.sqlite:
@@ -61,7 +71,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A bare connection in one writing transaction: for the schema's own changes."""
-        async with self._writer.begin() as connection:
+        async with self._turn, self._writers[False].begin() as connection:
             yield connection
 
     async def close(self) -> None:
@@ -75,21 +85,18 @@ def wake(session: AsyncSession, conversation_id: int) -> None:
 
 
 def _sqlite(url: str) -> AsyncEngine:
-    engine = create_async_engine(url)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def connect(connection: Any, record: Any) -> None:
-        # Transactions are begun by us: the driver's own habit takes the write lock late and fails with "locked".
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+    path = make_url(url).database
+    assert path, "the database is a file"
+    engine = create_async_engine(url, async_creator=sqlite.connector(path), pool_size=10, max_overflow=20)
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
-        immediate = connection.get_execution_options().get("immediate")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        options = connection.get_execution_options()
+        connection.connection.driver_connection.short = options.get("short", False)
+        # What only reads needs no transaction: it sees what is committed by then, statement by statement, as it does on
+        # PostgreSQL.
+        if options.get("immediate"):
+            connection.exec_driver_sql(sqlite.BEGIN)
 
     return engine
 

@@ -66,7 +66,7 @@ async def claim_delivery(context: Context, full: Collection[str] = ()) -> Parcel
         .order_by(col(Delivery.due_at))
         .limit(8)
     )
-    async with context.db.read() as session:
+    async with context.db.read(short=True) as session:
         candidates = (await session.exec(due)).all()
     for delivery_id, conversation_id in candidates:
         try:
@@ -84,7 +84,7 @@ async def _locked_delivery(
     context: Context, delivery_id: int, conversation_id: int
 ) -> AsyncIterator[tuple[AsyncSession, Conversation, Delivery] | None]:
     """A transaction that holds a due delivery; None where somebody else does."""
-    async with context.db.write() as session:
+    async with context.db.write(short=True) as session:
         # Always the conversation first: whoever takes over locks in the same order.
         conversation = await conversations.lock(session, conversation_id, skip_locked=True)
         ours = select(Delivery).where(
@@ -219,7 +219,7 @@ async def _dispatch(parcel: Parcel) -> Receipt | None:
 async def _settle(
     context: Context, parcel: Parcel, state: str, reason: str = "", external_id: str | None = None
 ) -> None:
-    async with context.db.write() as session:
+    async with context.db.write(short=True) as session:
         conversation = await conversations.lock(session, parcel.conversation_id)
         delivery = await _fenced(session, parcel)
         if conversation is None or delivery is None:
@@ -241,7 +241,7 @@ async def _retry(context: Context, parcel: Parcel, reason: str, state: str = "re
         given_up = "uncertain" if state == "uncertain" else "failed"
         await _settle(context, parcel, given_up, f"Given up after {parcel.attempts} tries: {reason}")
         return
-    async with context.db.write() as session:
+    async with context.db.write(short=True) as session:
         if delivery := await _fenced(session, parcel):
             delivery.state, delivery.reason, delivery.lease_until = state, reason, 0.0
             delivery.due_at = await conversations.now(session) + backoff(parcel.attempts)

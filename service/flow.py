@@ -41,7 +41,7 @@ async def receive(context: Context, channel: Channel, inbound: Inbound) -> Messa
     """Store what came in and owe a response, in one transaction. Seen before: the message as it was stored then."""
     inbound = replace(inbound, text=clean(inbound.text), name=clean(inbound.name)[:200])
     taken_back = len(inbound.text) <= SHORT_MESSAGE and never_mind(inbound.text)
-    async with context.db.write() as session:
+    async with context.db.write(short=True) as session:
         conversation = await conversations.open(session, channel.name, inbound)
         known = select(Message).where(Message.channel == channel.name, Message.external_id == inbound.external_id)
         if message := (await session.exec(known)).first():
@@ -122,7 +122,7 @@ async def claim_conversation(context: Context) -> Claim | None:
         .order_by(col(Conversation.ready_at))
         .limit(1)
     )
-    async with context.db.read() as session:  # a look takes no lock: most wake-ups find nothing
+    async with context.db.read(short=True) as session:  # a look takes no lock: most wake-ups find nothing
         if (await session.exec(due)).first() is None:
             return None
     statement = (
@@ -141,7 +141,7 @@ async def claim_conversation(context: Context) -> Claim | None:
         )
         .execution_options(synchronize_session=False)
     )
-    async with context.db.write() as session:
+    async with context.db.write(short=True) as session:
         row = (await session.exec(statement)).first()
     return Claim(row[0], row[1], row[2], row[3] or 0.0) if row else None
 
@@ -187,7 +187,7 @@ async def _respond(context: Context, claim: Claim) -> None:
 
 async def _asked(context: Context, claim: Claim) -> tuple[Asked, list[Message]]:
     """What the agent is to answer: the messages without an answer, and what was said before them."""
-    async with context.db.read() as session:
+    async with context.db.read(short=True) as session:
         owed = await conversations.owed_messages(session, claim.conversation_id)
         first = owed[0].seq if owed else 0
         earlier = (
@@ -236,7 +236,7 @@ async def _release(context: Context, claim: Claim) -> None:
     statement = update(Conversation).where(
         col(Conversation.id) == claim.conversation_id, col(Conversation.fence) == claim.fence
     )
-    async with context.db.write() as session:
+    async with context.db.write(short=True) as session:
         await session.exec(statement.values(lease_until=0.0, attempts=col(Conversation.attempts) - 1))
 
 
@@ -244,7 +244,7 @@ async def _renew(context: Context, claim: Claim) -> bool:
     statement = update(Conversation).where(
         col(Conversation.id) == claim.conversation_id, col(Conversation.fence) == claim.fence
     )
-    async with context.db.write() as session:
+    async with context.db.write(short=True) as session:
         result = await session.exec(statement.values(lease_until=clock() + context.settings.lease_seconds))
     return bool(result.rowcount)
 
@@ -252,7 +252,7 @@ async def _renew(context: Context, claim: Claim) -> bool:
 @contextlib.asynccontextmanager
 async def _still_ours(context: Context, claim: Claim) -> AsyncIterator[tuple[AsyncSession, Conversation] | None]:
     """The transaction that ends a claim: gives (session, conversation), or None if another holds it by now."""
-    async with context.db.write() as session:
+    async with context.db.write(short=True) as session:
         conversation = await conversations.lock(session, claim.conversation_id)
         if conversation is None or conversation.fence != claim.fence or conversation.state != "agent":
             yield None
@@ -291,5 +291,5 @@ async def _postpone(context: Context, claim: Claim) -> None:
     statement = update(Conversation).where(
         col(Conversation.id) == claim.conversation_id, col(Conversation.fence) == claim.fence
     )
-    async with context.db.write() as session:
+    async with context.db.write(short=True) as session:
         await session.exec(statement.values(lease_until=0.0, ready_at=clock() + backoff(claim.attempts)))

@@ -131,7 +131,7 @@ async def follow(context: Context, channel: Channel, thread: str, after: int) ->
     conversation_id: int | None = None
     while conversation_id is None and not context.stopping.is_set():
         with context.db.waker.subscribe(NEW_CONVERSATION) as changed:
-            async with context.db.read() as session:
+            async with context.db.read(short=True) as session:
                 query = select(Conversation.id).where(
                     Conversation.channel == channel.name, Conversation.thread == thread
                 )
@@ -143,7 +143,7 @@ async def follow(context: Context, channel: Channel, thread: str, after: int) ->
                 await changed.wait(LOOK_SECONDS)
     with context.db.waker.subscribe(conversation_id) as changed:
         while not context.stopping.is_set():
-            async with context.db.read() as session:
+            async with context.db.read(short=True) as session:
                 conversation = (
                     await session.exec(select(Conversation).where(Conversation.id == conversation_id))
                 ).one()

@@ -91,7 +91,7 @@ async def _until_due(context: Context) -> float:
         col(Conversation.ready_at).is_not(None), Conversation.state == "agent", col(Conversation.lease_until) < clock()
     )
     due = select(col(Delivery.due_at) - clock()).where(*deliverable())
-    async with context.db.read() as session:
+    async with context.db.read(short=True) as session:
         nearest = [
             (await session.exec(query.order_by(order).limit(1))).first()
             for query, order in ((ready, col(Conversation.ready_at)), (due, col(Delivery.due_at)))

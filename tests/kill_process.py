@@ -56,9 +56,9 @@ def before_commit(context: Context, nth: int) -> None:
     write, count = context.db.write, 0
 
     @contextlib.asynccontextmanager
-    async def dying() -> Any:
+    async def dying(**how: Any) -> Any:
         nonlocal count
-        async with write() as session:
+        async with write(**how) as session:
             yield session
             await session.flush()
             count += 1
