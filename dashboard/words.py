@@ -81,7 +81,7 @@ def delivery(message: Message) -> str:
     return {
         "queued": "Sending",
         "sent": "Sent",
-        "uncertain": "Outcome unknown, sent once more",
+        "uncertain": f"Outcome unknown: {_clause(message.reason)}" if message.reason else "Outcome unknown",
         "cancelled": f"Not sent: {_clause(message.reason) or 'it was withdrawn'}",
         "failed": f"Failed: {_clause(message.reason) or 'the channel did not take it'}",
     }.get(message.status, message.status)

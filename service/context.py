@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from channels.base import Channel
 from service.db import Database
+from service.metrics import Metrics
 from service.settings import Settings
+from service.steps import Steps
 
 if TYPE_CHECKING:  # importing them takes seconds, which commands that only need the database should not wait
     from knowledge import Knowledge
@@ -27,4 +29,6 @@ class Context:
     knowledge: Knowledge
     agent: Agent
     clock: Callable[[], float] = time.time
+    metrics: Metrics = field(default_factory=Metrics)
+    steps: Steps = field(default_factory=Steps)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process has been asked to stop

@@ -93,10 +93,11 @@ def _sqlite(url: str) -> AsyncEngine:
     def begin(connection: Any) -> None:
         options = connection.get_execution_options()
         connection.connection.driver_connection.short = options.get("short", False)
-        # What only reads needs no transaction: it sees what is committed by then, statement by statement, as it does on
-        # PostgreSQL.
         if options.get("immediate"):
             connection.exec_driver_sql(sqlite.BEGIN)
+        elif not options.get("short"):
+            # A page's queries see one moment, as a backup's must. What only looks something up needs no transaction.
+            connection.exec_driver_sql("BEGIN")
 
     return engine
 
@@ -107,5 +108,8 @@ def _postgresql(url: str) -> AsyncEngine:
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
-        connect_args={"server_settings": {"idle_in_transaction_session_timeout": "15000"}},
+        # By its name a restore sees that a server is running.
+        connect_args={
+            "server_settings": {"idle_in_transaction_session_timeout": "15000", "application_name": "firstline"}
+        },
     )

@@ -19,6 +19,8 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreig
 BEGIN = "BEGIN IMMEDIATE"
 #: At once: one waits for the write lock, one for its commit, and the others are at long reads.
 THREADS = 6
+#: Rows that are fetched where the statement is executed; what has more is read on from there, without holding it all.
+AT_ONCE = 500
 
 
 class Connection:
@@ -64,7 +66,17 @@ class Connection:
     def _execute(self, many: bool, statement: str, parameters: Sequence[Any]) -> tuple[sqlite3.Cursor, list[Any]]:
         cursor = self._connection.cursor()
         (cursor.executemany if many else cursor.execute)(statement, parameters)
-        return cursor, cursor.fetchall() if cursor.description else []
+        return cursor, cursor.fetchmany(AT_ONCE) if cursor.description else []
+
+    async def more(self, fetch: Callable[..., Any], *arguments: Any) -> Any:
+        if self.short:
+            await self._settled()
+            return self._alone(fetch, *arguments)
+        return await self.run(fetch, *arguments)
+
+    async def done(self, cursor: sqlite3.Cursor) -> None:
+        await self._settled()
+        self._alone(cursor.close)
 
     async def commit(self) -> None:
         if self._connection.in_transaction:
@@ -89,7 +101,7 @@ class Connection:
 
 
 class Cursor:
-    """The rows of one statement, which are all fetched where it is executed."""
+    """The rows of one statement, of which the first are fetched where it is executed."""
 
     arraysize = 1
 
@@ -97,6 +109,7 @@ class Cursor:
         self._of = connection
         self._made: sqlite3.Cursor | None = None
         self._rows: list[Any] = []
+        self._whole = True  # nothing is left but `_rows`
 
     async def __aenter__(self) -> "Cursor":
         return self
@@ -115,16 +128,33 @@ class Cursor:
 
     async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
         self._made, self._rows = await self._of.execute(False, statement, parameters)
+        self._whole = len(self._rows) < AT_ONCE
 
     async def executemany(self, statement: str, parameters: Sequence[Any]) -> None:
         self._made, self._rows = await self._of.execute(True, statement, parameters)
 
     async def fetchall(self) -> list[Any]:
         rows, self._rows = self._rows, []
+        if self._made is not None and not self._whole:
+            rows = rows + await self._of.more(self._made.fetchall)
+            self._whole = True
         return rows
+
+    async def fetchmany(self, size: int | None = None) -> list[Any]:
+        if self._made is not None and not self._rows and not self._whole:
+            self._rows = await self._of.more(self._made.fetchmany, AT_ONCE)
+            self._whole = len(self._rows) < AT_ONCE
+        size = size or self.arraysize
+        rows, self._rows = self._rows[:size], self._rows[size:]
+        return rows
+
+    async def fetchone(self) -> Any:
+        return next(iter(await self.fetchmany(1)), None)
 
     async def close(self) -> None:
         self._rows = []
+        if self._made is not None:
+            await self._of.done(self._made)
 
 
 def connector(path: str) -> Callable[[], Any]:

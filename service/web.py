@@ -1,4 +1,4 @@
-"""What the outside world reaches: webhooks, a conversation's stream, health; errors become status codes here."""
+"""What the outside world reaches: webhooks and a conversation's stream; errors become status codes here."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -6,10 +6,8 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, or_, select
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -71,24 +69,6 @@ def mount(app: FastAPI, context: Context) -> None:
     ) -> AsyncIterator[ServerSentEvent]:
         async for event in follow(context, *found):
             yield event
-
-    @router.get("/healthz")
-    async def healthz() -> PlainTextResponse:
-        return PlainTextResponse("ok\n")
-
-    @router.get("/readyz")
-    async def readyz() -> JSONResponse:
-        """200 once an answer could be given: the database answers and the index is loaded."""
-        try:
-            async with context.db.read() as session:
-                await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
-        except (OSError, SQLAlchemyError):
-            return JSONResponse({"ready": False, "reason": "The database does not answer."}, 503)
-        if context.stopping.is_set():
-            return JSONResponse({"ready": False, "reason": "This server is stopping."}, 503)
-        if not context.knowledge.ready:
-            return JSONResponse({"ready": False, "reason": "The index of the articles is not built yet."}, 503)
-        return JSONResponse({"ready": True, "revision": context.knowledge.revision})
 
     app.include_router(router)
     for channel in context.channels.values():

@@ -1,4 +1,4 @@
-"""A local server that speaks POST /v1/messages: it checks each request and replies by script."""
+"""A local server that speaks POST /v1/messages and GET /v1/models/NAME: it checks requests and replies by script."""
 
 import contextlib
 import json
@@ -62,6 +62,15 @@ class StandIn:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 stand_in.requests.append(body)
                 stand_in.faults += faults(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                self.reply(body)
+
+            def do_GET(self) -> None:
+                stand_in.requests.append({"path": self.path})
+                if not self.path.startswith("/v1/models/") or KEY not in self.headers.get("authorization", ""):
+                    stand_in.faults.append(f"{self.path} is asked, or without the key")
+                self.reply({})
+
+            def reply(self, body: dict[str, Any]) -> None:
                 # The last step is what every later request gets.
                 step = stand_in.script.pop(0) if len(stand_in.script) > 1 else stand_in.script[0]
                 self.take(step(body) if callable(step) else step)

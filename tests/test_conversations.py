@@ -1,5 +1,7 @@
 """The verbs: whose turn it is, and what each does to what is owed."""
 
+import asyncio
+
 import pytest
 from sqlmodel import select
 
@@ -32,6 +34,25 @@ async def test_a_second_person_cannot_take_over_and_is_told_who_has_it(db) -> No
     with pytest.raises(conversations.NotPossible, match="Ana has this conversation"):
         async with db.write() as session:
             await conversations.take_over(session, 1, ben)
+    assert (await conversation_of(context)).assigned_to == ana.id
+
+
+async def test_of_two_people_who_take_over_in_the_same_instant_one_has_it_and_the_other_is_told(db) -> None:
+    context = make_context(db)
+    await write(context, "hello")
+    ana, ben = await make_staff(db, "Ana"), await make_staff(db, "Ben")
+
+    async def second() -> None:
+        async with db.write() as session:
+            await conversations.take_over(session, 1, ben)
+
+    async with db.write() as session:
+        await conversations.take_over(session, 1, ana)
+        other = asyncio.create_task(second())
+        await asyncio.sleep(0.3)
+        assert not other.done(), "the second looks before the first has committed"
+    with pytest.raises(conversations.NotPossible, match="Ana has this conversation"):
+        await other
     assert (await conversation_of(context)).assigned_to == ana.id
 
 

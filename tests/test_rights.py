@@ -35,6 +35,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "GET /shop.css": EVERYBODY,
     "GET /healthz": EVERYBODY,
     "GET /readyz": EVERYBODY,
+    "GET /metrics": (),  # for who has METRICS_TOKEN: tests/test_metrics.py
     "GET /help": EVERYBODY,
     "GET /help/style.css": EVERYBODY,
     "GET /help/{slug}": EVERYBODY,

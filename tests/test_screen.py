@@ -66,7 +66,9 @@ Bir insanla görüşmek istiyorum
 我要真人客服
 オペレーターと話したいです
 상담원 연결해 주세요
-मुझे किसी इंसान से बात करनी है""".splitlines()
+मुझे किसी इंसान से बात करनी है
+I spoke to support yesterday and now I want to talk to a manager
+can I spoke to a person""".splitlines()
 
 NO_CALLS = """\
 what personal data do you keep
@@ -94,7 +96,9 @@ Do your support hours include Sunday?
 Who pays for return postage?
 can I change the person named on the invoice
 My manager ordered 5 grinders, can we return two?
-can I add people to the trade account""".splitlines()
+can I add people to the trade account
+I spoke to support yesterday, where is my refund?
+I've already talked with someone about the grinder, how do I clean it""".splitlines()
 
 
 @pytest.mark.parametrize("text", CALLS)

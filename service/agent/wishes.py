@@ -203,11 +203,18 @@ _NO_PERSON = re.compile(
 )
 
 
+#: A talk that was is told, not asked for.
+_TOLD = re.compile(
+    r"(?<!can )(?<!could )(?<!may )\b(?:i|we)(?:'ve| have|'d| had)?(?: \w+ly| just| already| once| also| even)?"
+    r" (?:spoke|spoken|talked|chatted|wrote|written) (?:to|with)(?: (?:a|an|the|your|some))? \w+"
+)
+
+
 def asks_for_person(text: str) -> bool:
     """Whether the customer wants a person instead of the agent, in English of any spelling or another main language."""
     if any(pattern.search(text) for pattern in _ABROAD):
         return True
-    plain = _NO_PERSON.sub(" ", _NOT_PEOPLE.sub(" ", mended(text)))
+    plain = _TOLD.sub(" ", _NO_PERSON.sub(" ", _NOT_PEOPLE.sub(" ", mended(text))))
     if _ALONE.fullmatch(re.sub(r"[?!.,;:\n ]+", " ", plain).strip()):
         return True
     asked_of_us = re.sub(r"\b(?:am i|are you|is this) [^?!.\n]*", " ", plain)
