@@ -21,6 +21,7 @@ from service.agent.budget import Limits, Spent, priced_models
 from service.agent.confidence import Confidence
 from service.context import Context
 from service.db import Database
+from service.limits import LimitRequests
 from service.metrics import CountRequests, Metrics
 from service.settings import Settings
 from service.steps import Steps
@@ -153,11 +154,14 @@ def create_app(context: Context, *, demo: bool = False, migrate: bool = True) ->
     )
     app.state.context = context
     origins = [origin.strip() for origin in context.settings.allowed_origins.split(",") if origin.strip()]
+    app.add_middleware(LimitRequests, limits=context.limits, channels=context.channels)
+    # Around the limits, so that a page elsewhere can read why it was refused and when to come back.
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type", "last-event-id"],
+        expose_headers=["retry-after"],
         max_age=600,
     )
     app.add_middleware(CountRequests, metrics=context.metrics)

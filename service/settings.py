@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses of reverse proxies whose X-Forwarded-For is believed, or * for any."
     )
+    people_per_address: int = Field(
+        300,
+        ge=1,
+        description="How many people may share one network address, as an office does; its limits follow from it.",
+    )
     workers: int = Field(4, ge=1, le=64, description="Conversations that one process works on at the same time.")
     lease_seconds: float = Field(
         60.0,
@@ -109,7 +114,7 @@ class Settings(BaseSettings):
 
     @field_validator("secret_key")
     @classmethod
-    def _long(cls, key: SecretStr) -> SecretStr:
+    def _long_enough(cls, key: SecretStr) -> SecretStr:
         if 0 < len(key.get_secret_value().strip()) < LEAST_KEY:
             raise ValueError(f"it must have at least {LEAST_KEY} characters; `openssl rand -hex 32` makes one")
         return key

@@ -14,7 +14,7 @@ async def spent(db: Database, conversation_id: int | None) -> Spent:
 
     What is being asked at this moment is not in it, so the limits can be passed by one reply a worker.
     """
-    cost = func.coalesce(Decision.record["usage"]["cost_usd"].as_float(), 0.0)  # type: ignore[index]
+    cost = func.coalesce(Decision.cost_usd, 0.0)
     recent = col(Decision.created_at) > clock() - DAY
     own = col(Decision.conversation_id) == conversation_id
     query = select(
