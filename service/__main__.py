@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import gc
 import json
 import os
 import secrets
@@ -91,6 +92,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and not self.should_exit:
+            keep()
             self.announce()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -148,6 +150,7 @@ async def _work(settings: Settings) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop, context)
     async with running(context, migrate=False):
+        keep()
         console.print("Working. Press Ctrl+C to stop.")
         await context.stopping.wait()
 
@@ -341,6 +344,12 @@ def make_embedder() -> Any:
     from knowledge.embedder import Embedder
 
     return Embedder()
+
+
+def keep() -> None:
+    """What is loaded by now stays for good: the collector need not go through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def free_port(wanted: int) -> int:

@@ -68,9 +68,10 @@ def touch(session: AsyncSession, conversation: Conversation, at: float | None = 
 
 async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Conversation:
     """The conversation of an inbound message's thread, locked; made with its customer if it is the first."""
-    key = (Conversation.channel == channel, Conversation.thread == inbound.thread)
-    found = (await session.exec(select(Conversation.id).where(*key))).first()
-    if found is None:
+    statement = select(Conversation).where(Conversation.channel == channel, Conversation.thread == inbound.thread)
+    statement = statement.with_for_update().execution_options(populate_existing=True)
+    conversation = (await session.exec(statement)).first()
+    if conversation is None:
         identity = await _identity(session, channel, inbound)
         await _insert_once(
             session,
@@ -79,9 +80,7 @@ async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Convers
             ),
         )
         wake(session, NEW_CONVERSATION)
-        found = (await session.exec(select(Conversation.id).where(*key))).one()
-    conversation = await lock(session, found)
-    assert conversation is not None
+        conversation = (await session.exec(statement)).one()
     return conversation
 
 
@@ -398,8 +397,10 @@ def audit(
 
 
 async def now(session: AsyncSession) -> float:
-    """The database's time."""
-    return (await session.exec(select(clock()))).one()
+    """The database's time when this transaction first asked for it, which is after it had its lock."""
+    if "now" not in session.info:
+        session.info["now"] = (await session.exec(select(clock()))).one()
+    return session.info["now"]
 
 
 def _open_calls(conversation: Conversation) -> tuple[Any, ...]:

@@ -25,7 +25,20 @@ def ref(target: str, *, nullable: bool = False, index: bool = True) -> Any:
 def moment(*, nullable: bool = False, index: bool = False) -> Any:
     """Seconds since 1970; now, unless it may be missing."""
     column = Column(Double, nullable=nullable, index=index)
-    return Field(default=None, sa_column=column) if nullable else Field(default_factory=time.time, sa_column=column)
+    return Field(default=None, sa_column=column) if nullable else Field(default_factory=seconds, sa_column=column)
+
+
+def seconds() -> float:
+    """Now. In Python, like the two below: of a built-in, pydantic reads the signature at every row, as text."""
+    return time.time()
+
+
+def empty_list() -> list[Any]:
+    return []
+
+
+def empty_dict() -> dict[str, Any]:
+    return {}
 
 
 def searched(*names: str) -> Any:
@@ -120,9 +133,9 @@ class Message(SQLModel, table=True):
     external_id: str | None = None  # inbound: the vendor's id; outbound: our key, the same for every attempt
     text: str
     folded: str = searched("text")
-    sources: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    sources: list[dict[str, str]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
     disclosure: str = ""
-    attachments: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    attachments: list[dict[str, Any]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
     status: str
     reason: str = ""  # why it was ignored, why it failed
     decision_id: int | None = ref("decision.id", nullable=True)  # outbound: the decision it carries
@@ -149,7 +162,7 @@ class Decision(SQLModel, table=True):
     topic: str = ""
     confidence: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     threshold: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
-    record: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    record: dict[str, Any] = Field(default_factory=empty_dict, sa_column=Column(JSON, nullable=False))
     cost_usd: float | None = Field(default=None, sa_column=Column(Double, nullable=True))  # None: nothing was charged
     created_at: float = moment()
 
@@ -248,7 +261,7 @@ class AuditEvent(SQLModel, table=True):
     action: str
     conversation_id: int | None = ref("conversation.id", nullable=True)
     article_id: int | None = ref("article.id", nullable=True)
-    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    detail: dict[str, Any] = Field(default_factory=empty_dict, sa_column=Column(JSON, nullable=False))
 
 
 class Job(SQLModel, table=True):
@@ -268,4 +281,4 @@ class ChannelMemory(SQLModel, table=True):
 
     channel: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
-    value: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    value: dict[str, Any] = Field(default_factory=empty_dict, sa_column=Column(JSON, nullable=False))
