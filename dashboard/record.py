@@ -37,7 +37,7 @@ STATES = {
 VERDICTS = {"answer": "Answered", "clarify": "Asked back", "escalate": "Called for a person"}
 LABELS = {"none": "Not labelled", "any": "Labelled", **labels.VALUES}
 #: What begins a formula where a table is opened: such a cell becomes plain text.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@")
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ async def _export(request: Request, who: SignedIn, asked: Asked, form: str, medi
 
 async def _csv(db: Database, wanted: Wanted) -> AsyncIterator[str]:
     buffer = io.StringIO()
-    table = csv.writer(buffer)
+    table = csv.writer(buffer, quoting=csv.QUOTE_ALL)  # else a program that parts cells at semicolons finds formulas
     table.writerow(COLUMNS)
     yield "\ufeff"
     async for row in record.decisions(db, wanted):
@@ -185,7 +185,7 @@ COLUMNS = {
 
 def _cell(value: Any) -> Any:
     """A number as it is; words so that no program takes them for a formula."""
-    return "'" + value if isinstance(value, str) and value.startswith(FORMULA) else value
+    return "'" + value if isinstance(value, str) and value.lstrip().startswith(FORMULA) else value
 
 
 def _taken(buffer: io.StringIO) -> str:

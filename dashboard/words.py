@@ -1,6 +1,5 @@
 """Times, states and names in the words staff read (pure)."""
 
-import hashlib
 from datetime import UTC, datetime, tzinfo
 from math import floor, log10
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -113,8 +112,7 @@ def _trimmed(number: float, places: int) -> str:
 
 def label(customer: Customer, identity: Identity) -> str:
     """What to call a customer: the name, else an address, else a label that stays the same."""
-    number = hashlib.sha256(f"{identity.channel}:{identity.external_id}".encode()).hexdigest()[:4].upper()
-    return customer.name.strip() or customer.email or customer.phone or f"Visitor {number}"
+    return customer.name.strip() or customer.email or customer.phone or identity.words
 
 
 def delivery(message: Message) -> str:

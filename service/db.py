@@ -1,7 +1,6 @@
 """The one database: SQLite or PostgreSQL, its clock, and its transactions."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -33,6 +32,10 @@ def _(element: Any, compiler: Any, **kw: Any) -> str:
     return "(extract(epoch from clock_timestamp())::float8)"
 
 
+#: How long a writer waits for another one.
+BUSY_SECONDS = 30.0
+
+
 class Database:
     """Sessions on one engine. `read()` never blocks a writer; `write()` is one transaction, committed at its end."""
 
@@ -42,8 +45,7 @@ class Database:
         self.waker = waker or Waker(url)
         self.engine: AsyncEngine = _sqlite(url) if self.sqlite else _postgresql(url)
         self._writer = self.engine.execution_options(immediate=True)
-        # SQLite has one writer at a time, and those of this process take turns: waiting in SQLite is polling.
-        self._turn = asyncio.Lock() if self.sqlite else contextlib.nullcontext()
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -53,7 +55,7 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction. What `wake` was told during it is made known to readers after the commit."""
-        async with self._turn, AsyncSession(self._writer, expire_on_commit=False) as session:
+        async with self._in_turn(), AsyncSession(self._writer, expire_on_commit=False) as session:
             yield session
             changed: set[int] = session.info.get("changed", set())
             if changed and not self.sqlite:
@@ -65,8 +67,24 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A bare connection in one writing transaction: for the schema's own changes."""
-        async with self._turn, self._writer.begin() as connection:
+        async with self._in_turn(), self._writer.begin() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """SQLite has one writer at a time, and those of this process take turns: waiting in SQLite is polling.
+
+        Raises TimeoutError after as long as SQLite itself would wait: a writer within a writer is a mistake of ours.
+        """
+        if not self.sqlite:
+            yield
+            return
+        async with asyncio.timeout(BUSY_SECONDS):
+            await self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def close(self) -> None:
         await self.waker.close()
@@ -86,7 +104,12 @@ def _sqlite(url: str) -> AsyncEngine:
         # Transactions are begun by us: the driver's own habit takes the write lock late and fails with "locked".
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={BUSY_SECONDS * 1000:.0f}",
+            "foreign_keys=ON",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

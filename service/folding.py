@@ -1,10 +1,11 @@
 """Words as a search compares them: the same letters on both databases, whatever their case and accents (pure)."""
 
 import unicodedata
-from typing import Any
 
 #: Words of one search that are looked for; all of them must be there.
 MOST_WORDS = 8
+#: Further into a message than this nobody looks for the place of a word; characters.
+MOST_READ = 10_000
 
 
 def fold(text: str) -> str:
@@ -20,20 +21,10 @@ def search_words(text: str) -> list[str]:
     return list(dict.fromkeys(fold(text.replace("\0", " ")).split()))[:MOST_WORDS]
 
 
-def folded(*names: str) -> Any:
-    """A column's default: what stands in the columns `names`, folded."""
-
-    def default(context: Any) -> str:
-        given = context.get_current_parameters()
-        return fold(" ".join(given.get(name) or "" for name in names))
-
-    return default
-
-
 def excerpt(text: str, words: list[str], length: int = 160) -> str:
-    """About `length` characters of `text` around the first of the folded `words` that it holds."""
-    text = " ".join(text.split())
-    at = min((found for word in words if (found := _find(text, word)) >= 0), default=0)
+    """About `length` characters of `text` around the first of the folded `words` that its beginning holds."""
+    text = " ".join(text[:MOST_READ].split())
+    at = _first(text, words)
     start = max(0, at - length // 3)
     if start and (space := text.find(" ", start, at)) >= 0:
         start = space + 1
@@ -43,12 +34,13 @@ def excerpt(text: str, words: list[str], length: int = 160) -> str:
     return ("… " if start else "") + text[start:end] + (" …" if end < len(text) else "")
 
 
-def _find(text: str, word: str) -> int:
-    """Where in `text` the folded `word` begins; -1 if nowhere."""
-    plain, places = [], []
-    for place, letter in enumerate(text):
-        for each in fold(letter):
-            plain.append(each)
-            places.append(place)
-    at = "".join(plain).find(word)
-    return places[at] if at >= 0 else -1
+def _first(text: str, words: list[str]) -> int:
+    """Where in `text` the first of the folded `words` begins; 0 if none does."""
+    if text.isascii():
+        plain, places = text.lower(), None
+    else:
+        pieces = [fold(letter) for letter in text]
+        plain = "".join(pieces)
+        places = [place for place, piece in enumerate(pieces) for _ in piece]
+    at = min((found for word in words if (found := plain.find(word)) >= 0), default=0)
+    return places[at] if places and at else at

@@ -1,12 +1,16 @@
-"""The service's tables. All times are seconds since 1970 (UTC); leases and due times are the database's own clock."""
+"""The service's tables. All times are seconds since 1970 (UTC); leases and due times are the database's own clock.
 
+`folded` is what a search compares (folding.py), written with the row; who changes words by an UPDATE changes it too.
+"""
+
+import hashlib
 import time
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, Text, UniqueConstraint, false
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, UniqueConstraint, event, false
 from sqlmodel import Field, SQLModel
 
-from service.folding import folded
+from service.folding import fold
 
 # SQLite only counts up a primary key whose type is exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -41,9 +45,9 @@ def empty_dict() -> dict[str, Any]:
     return {}
 
 
-def searched(*names: str) -> Any:
-    """What a search compares: the columns `names`, folded when the row is made. They never change after that."""
-    return Field(default=None, sa_column=Column(Text, default=folded(*names), server_default="", nullable=False))
+def folded() -> Any:
+    """The row's `words` as a search compares them."""
+    return Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class Customer(SQLModel, table=True):
@@ -53,8 +57,12 @@ class Customer(SQLModel, table=True):
     name: str = ""
     email: str | None = None
     phone: str | None = None
-    folded: str = searched("name", "email", "phone")
+    folded: str = folded()
     created_at: float = moment()
+
+    @property
+    def words(self) -> str:
+        return "\n".join(filter(None, (self.name, self.email, self.phone)))
 
 
 class Identity(SQLModel, table=True):
@@ -66,7 +74,13 @@ class Identity(SQLModel, table=True):
     customer_id: int = ref("customer.id")
     channel: str
     external_id: str
+    folded: str = folded()
     created_at: float = moment()
+
+    @property
+    def words(self) -> str:
+        """What to call a customer of whom nothing else is known: it stays the same."""
+        return f"Visitor {hashlib.sha256(f'{self.channel}:{self.external_id}'.encode()).hexdigest()[:4].upper()}"
 
 
 class Conversation(SQLModel, table=True):
@@ -132,7 +146,7 @@ class Message(SQLModel, table=True):
     channel: str
     external_id: str | None = None  # inbound: the vendor's id; outbound: our key, the same for every attempt
     text: str
-    folded: str = searched("text")
+    folded: str = folded()
     sources: list[dict[str, str]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
     disclosure: str = ""
     attachments: list[dict[str, Any]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
@@ -141,6 +155,20 @@ class Message(SQLModel, table=True):
     decision_id: int | None = ref("decision.id", nullable=True)  # outbound: the decision it carries
     answered_by: int | None = ref("decision.id", nullable=True)  # inbound: the one decision that answers it
     created_at: float = moment()
+
+    @property
+    def words(self) -> str:
+        return self.text
+
+
+@event.listens_for(Customer, "before_insert")
+@event.listens_for(Customer, "before_update")
+@event.listens_for(Identity, "before_insert")
+@event.listens_for(Identity, "before_update")
+@event.listens_for(Message, "before_insert")
+@event.listens_for(Message, "before_update")
+def _fold(mapper: Any, connection: Any, row: Customer | Identity | Message) -> None:
+    row.folded = fold(row.words)
 
 
 class Decision(SQLModel, table=True):

@@ -8,6 +8,7 @@ from sqlmodel import and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service import labels
+from service.agent.secrets import redact
 from service.db import Database
 from service.folding import excerpt, search_words
 from service.models import Conversation, Customer, Decision, Identity, Label, Message, Staff
@@ -26,7 +27,8 @@ STATES = ("agent", "waiting", "person", "resolved")
 class Wanted:
     """What is looked for; empty: anything. Times are seconds since 1970; `until` is not within, `high` is.
 
-    Verdict, confidence and label are those of one and the same decision. `label` may also be "none" or "any".
+    Verdict, confidence, label and period are those of one and the same decision; a period alone is the conversation's.
+    `label` may also be "none" or "any".
     """
 
     words: str = ""
@@ -79,14 +81,14 @@ class Page:
 async def find(session: AsyncSession, wanted: Wanted, after: Place | None = None) -> Page:
     """The conversations that are wanted, the last changed first."""
     conditions = _conversations(wanted)
-    counted = select(Conversation.id).join(Customer).where(*conditions).limit(MOST_COUNTED + 1).subquery()
-    total = (await session.exec(select(func.count()).select_from(counted))).one()
     query = (
         select(Conversation, Customer, Identity)
         .join(Customer, col(Customer.id) == Conversation.customer_id)
         .join(Identity, col(Identity.id) == Conversation.identity_id)
         .where(*conditions)
     )
+    counted = query.with_only_columns(col(Conversation.id)).limit(MOST_COUNTED + 1).subquery()
+    total = (await session.exec(select(func.count()).select_from(counted))).one()
     at, id = col(Conversation.updated_at), col(Conversation.id)
     if after is not None:
         query = query.where(or_(at < after.updated_at, and_(at == after.updated_at, id < after.id)))
@@ -118,7 +120,7 @@ async def topics(session: AsyncSession) -> list[str]:
 
 
 async def decisions(db: Database, wanted: Wanted) -> AsyncIterator[dict[str, Any]]:
-    """Every decision that is wanted, oldest first, as a row for other programs; the period is that of the decision.
+    """Every decision that is wanted, oldest first, as a row for other programs.
 
     Read in batches, each in a transaction of its own, so that a long export holds up nobody. What is decided while it
     runs may be among it.
@@ -126,11 +128,12 @@ async def decisions(db: Database, wanted: Wanted) -> AsyncIterator[dict[str, Any
     conversations = _conversations(
         Wanted(wanted.words, state=wanted.state, channel=wanted.channel, topic=wanted.topic),
     )
-    conditions = [*_decisions(wanted), *_during(wanted, col(Decision.created_at))]
+    conditions = _decisions(wanted)
     query = (
         select(Decision, Conversation)
         .join(Conversation, col(Conversation.id) == Decision.conversation_id)
         .join(Customer, col(Customer.id) == Conversation.customer_id)
+        .join(Identity, col(Identity.id) == Conversation.identity_id)
         .where(*conversations, *conditions)
     )
     last = 0
@@ -158,18 +161,17 @@ def _conversations(wanted: Wanted) -> list[Any]:
     ]
     for word in search_words(wanted.words):
         said = select(Message.conversation_id).where(col(Message.folded).contains(word, autoescape=True))
-        ways = [col(Conversation.id).in_(said), col(Customer.folded).contains(word, autoescape=True)]
+        called = [col(table.folded).contains(word, autoescape=True) for table in (Customer, Identity)]
+        ways = [col(Conversation.id).in_(said), *called]
         number = word.removeprefix("#")
         if number.isascii() and number.isdecimal() and len(number) < 19:
             ways.append(col(Conversation.id) == int(number))
         conditions.append(or_(*ways))
     if wanted.of_decisions:
         conditions.append(col(Conversation.id).in_(select(Decision.conversation_id).where(*_decisions(wanted))))
-    # A conversation is of a period if it went on in it.
-    if wanted.since is not None:
-        conditions.append(col(Conversation.updated_at) >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(col(Conversation.created_at) < wanted.until)
+    # A conversation is of a period if it went on in it; where a decision is looked for, the period is the decision's.
+    elif wanted.since is not None or wanted.until is not None:
+        conditions += _during(wanted, col(Conversation.updated_at), col(Conversation.created_at))
     return conditions
 
 
@@ -186,12 +188,12 @@ def _decisions(wanted: Wanted) -> list[Any]:
     elif wanted.label:
         labelled = col(Decision.id).in_(select(Label.decision_id))
         conditions.append(labelled if wanted.label == "any" else ~labelled)
-    return conditions
+    return conditions + _during(wanted, col(Decision.created_at), col(Decision.created_at))
 
 
-def _during(wanted: Wanted, at: Any) -> list[Any]:
-    since = [] if wanted.since is None else [at >= wanted.since]
-    return since if wanted.until is None else [*since, at < wanted.until]
+def _during(wanted: Wanted, last: Any, first: Any) -> list[Any]:
+    since = [] if wanted.since is None else [last >= wanted.since]
+    return since if wanted.until is None else [*since, first < wanted.until]
 
 
 async def _decisions_of(session: AsyncSession, wanted: Wanted, ids: Sequence[int]) -> Mapping[int, Decision]:
@@ -242,13 +244,14 @@ async def _rows(session: AsyncSession, found: Sequence[tuple[Decision, Conversat
                 "labels": [
                     {"by": people.get(each.staff_id, ""), "label": each.value, "at": each.created_at} for each in given
                 ],
-                "question": "\n".join(asked.get(decision.id, [])) or decision.record.get("question") or "",
-                "answer": answer.text if answer else "",
+                # A file leaves the house: without card numbers and passwords.
+                "question": redact("\n".join(asked.get(decision.id, [])))[0] or decision.record.get("question") or "",
+                "answer": redact(answer.text)[0] if answer else "",
                 "delivery": answer.status if answer else "",
                 "sources": [source["url"] for source in answer.sources] if answer else [],
                 "model": decision.record.get("model_version") or "",
-                "input_tokens": usage.get("input_tokens"),
-                "output_tokens": usage.get("output_tokens"),
+                "input_tokens": usage.get("input"),
+                "output_tokens": usage.get("output"),
                 "cost_usd": decision.cost_usd,
             }
         )

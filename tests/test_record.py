@@ -254,8 +254,9 @@ async def history(desk: Desk) -> tuple[int, int]:
             of = (await session.get(Decision, decision)).conversation_id
             query = select(Message).where(Message.conversation_id == of, Message.author == "customer")
             (await session.exec(query)).one().answered_by = decision
+    ben = await desk.make_staff("Ben")
     async with desk.db.write() as session:
-        await labels.label(session, first, await desk.make_staff("Ben"), "right", 1.0)
+        await labels.label(session, first, ben, "right", 1.0)
     return first, second
 
 
