@@ -61,6 +61,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "POST /desk/articles/new": EDITORS,
     "POST /desk/articles/preview": EDITORS,
     "POST /desk/articles/{article_id}": EDITORS,
+    "POST /desk/articles/{article_id}/here": EDITORS,
+    "POST /desk/articles/{article_id}/gone": EDITORS,
     "POST /desk/articles/{article_id}/{verb}": EDITORS,
     "POST /desk/articles/{article_id}/versions/{number}/restore": EDITORS,
     "GET /desk/ask": STAFF,
@@ -122,7 +124,7 @@ class World:
         number = await self.article()
         verb = "reply" if "conversations" in path else "unpublish"
         form |= {"text": "A reply.", "title": "B", "body": "More.", "base": "2", "version": "2", "question": "why?"}
-        form |= {"email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4())}
+        form |= {"email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4()), "page": uuid.uuid4().hex}
         address = path.replace(":path", "").format_map(
             {
                 "name": "webchat",
