@@ -47,6 +47,10 @@ function offer() {
   document.getElementById("forget").addEventListener("click", () => { forget(); box.hidden = true; });
 }
 
+document.getElementById("ask")?.addEventListener("submit", (event) => {
+  if (event.submitter) event.submitter.dataset.busy = "";
+});
+
 if (form) {
   saved = read();
   // Words that come back with a refusal are not saved.

@@ -13,7 +13,7 @@ import structlog
 
 from knowledge.passage import Passage
 from service.agent import outcomes
-from service.agent.budget import Limits, Model, Spent, Usage, at_most, describe, refusal
+from service.agent.budget import Limits, Model, Spent, Usage, at_most, cost, describe, refusal
 from service.agent.cited import Cut, Reply, TextBlock, ToolUse, draft_of
 from service.agent.connection import Silent, listen, retry_after
 from service.agent.evidence import Draft
@@ -100,7 +100,7 @@ class Claude:
         )
         most = at_most(json.dumps(request, ensure_ascii=False), limit)
         if sentence := refusal(self.limits, self.model, most, await self.spent(conversation_id)):
-            return self._outcome(outcomes.LIMITED, sentence)
+            return self._outcome(outcomes.LIMITED, sentence, record={"needs_usd": cost(self.model, most)})
         sent = [source(passage) for passage in passages]
         began = time.monotonic()
         answered = await self._ask(request, most)
@@ -201,14 +201,14 @@ class Claude:
         if outcome.rest and time.monotonic() > self._rest_until:
             self._rest()
         notice = self.say(outcome, detail)
-        cost = describe(self.model, usage) if usage else None
+        used = describe(self.model, usage) if usage else None
         about = {
             "model": self.model.name,
             "prompt_version": self.prompt_version,
             "then": outcome.then,
             "notice": notice,
         }
-        return Consulted(outcome, notice, draft if outcome.then == "send" else None, cut, cost, about | (record or {}))
+        return Consulted(outcome, notice, draft if outcome.then == "send" else None, cut, used, about | (record or {}))
 
     def say(self, outcome: Outcome, detail: str = "") -> str:
         """The sentence that staff read about an outcome."""
