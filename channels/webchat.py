@@ -46,6 +46,7 @@ class WebChat(Channel):
     name = "webchat"
     title = "Web chat"
     max_body = MAX_BODY
+    public = True
     debounce = 0.4  # people watch the screen: only a thought sent in two quick lines is waited for
 
     def __init__(self, setup: Setup) -> None:

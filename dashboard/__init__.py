@@ -1,8 +1,8 @@
-"""What staff see and do: sign in, answer customers from the queue, write and publish articles, ask the agent."""
+"""What staff see and do: sign in, answer customers, write and publish articles, ask the agent, read the figures."""
 
 from fastapi import FastAPI
 
-from dashboard import articles, ask, auth, history, inbox, pages, presence
+from dashboard import articles, ask, auth, history, inbox, insights, pages, presence
 from service.context import Context
 
 
@@ -16,4 +16,5 @@ def mount(app: FastAPI, context: Context) -> None:
     app.include_router(articles.router)
     app.include_router(history.router)
     app.include_router(ask.router)
+    app.include_router(insights.router)
     app.include_router(pages.router)

@@ -2,7 +2,6 @@
 
 import hmac
 from dataclasses import dataclass
-from math import ceil
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -94,16 +93,16 @@ async def login(
         return render(request, "login.html", status, next=safe_next(next), email=email, sentence=sentence)
 
     email = clean(email)
+    context = context_of(request)
+    context.limits.count_request(request.scope)
     if not from_our_page(request):
         return again(403, "This form was sent from another site. Sign in here instead.")
-    context = context_of(request)
     address = request.client.host if request.client else ""
     try:
         staff = await accounts.sign_in(context.db, email, password, address, context.clock())
     except TooMany as error:
-        minutes = ceil(error.seconds / 60)
-        response = again(429, f"Too many tries. Come back in {minutes} minute{'s' if minutes > 1 else ''}.")
-        response.headers["Retry-After"] = str(ceil(error.seconds))
+        response = again(429, str(error))
+        response.headers["Retry-After"] = str(error.seconds)
         return response
     if staff is None:
         return again(401, WRONG)
@@ -155,13 +154,15 @@ def from_our_page(request: Request) -> bool:
 
 
 async def _session(request: Request) -> SignedIn | None:
+    """Who is signed in at this browser. Nobody is, and it counts like anything that strangers ask. Raises TooMany."""
     context = context_of(request)
-    token = request.cookies.get(cookie_name(context))
-    if not token:
-        return None
-    async with context.db.read() as session:
-        found = await accounts.find_session(session, token, context.clock())
-    return SignedIn(found[0], found[1].csrf, token) if found else None
+    if token := request.cookies.get(cookie_name(context)):
+        async with context.db.read() as session:
+            found = await accounts.find_session(session, token, context.clock())
+        if found:
+            return SignedIn(found[0], found[1].csrf, token)
+    context.limits.count_request(request.scope)
+    return None
 
 
 def _https(context: Context) -> bool:

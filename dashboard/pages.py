@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from dashboard import words
 from service.context import Context
+from service.throttle import TooMany
 from service.web import read_body
 
 HERE = Path(__file__).parent
@@ -72,6 +73,9 @@ class DeskRoute(APIRoute):
                 response = to_login(request)
             except NotAllowed as error:
                 response = refusal(request, 403, str(error.detail), heading="Not yours to do")
+            except TooMany as error:
+                response = refusal(request, 429, str(error), heading="A moment, please")
+                response.headers["Retry-After"] = str(error.seconds)
             except HTTPException as error:
                 response = refusal(request, error.status_code, str(error.detail))
             except RequestValidationError:
@@ -86,7 +90,8 @@ router = APIRouter(prefix="/desk", route_class=DeskRoute)
 
 
 @router.get("/{rest:path}")
-async def nothing_here(rest: str) -> Response:
+async def nothing_here(rest: str, request: Request) -> Response:
+    context_of(request).limits.count_request(request.scope)
     if not rest:
         return RedirectResponse("/desk", 308)
     raise HTTPException(404, "There is no such page. The link may be old or incomplete.")

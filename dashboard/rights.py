@@ -11,6 +11,7 @@ RIGHTS: Mapping[str, tuple[str, ...]] = {
     "read articles": (SUPPORT, EDITOR, ADMIN),
     "write articles": (EDITOR, ADMIN),
     "ask the agent": (SUPPORT, EDITOR, ADMIN),
+    "read figures": (SUPPORT, EDITOR, ADMIN),
 }
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime, tzinfo
+from math import floor, log10
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from service.models import Customer, Identity, Message
@@ -74,6 +75,48 @@ def day(at: float, now: float, zone: tzinfo) -> str:
     return then.strftime("%A %-d %B" if then.year == today.year else "%A %-d %B %Y")
 
 
+def amount(value: float | None, unit: str) -> str:
+    """A number with its unit (count | share | seconds | usd); a dash where there is none."""
+    if value is None:
+        return "–"
+    if unit == "share":
+        return f"{_trimmed(value * 100, 1)} %"
+    if unit == "usd":
+        return _dollars(value)
+    if unit == "seconds":
+        return _length(value)
+    return f"{value:,.0f}"
+
+
+def _length(seconds: float) -> str:
+    """A length of time in its two largest units."""
+    if seconds < 10:
+        return f"{_trimmed(seconds, 1)} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        large, name, small, of_small = MINUTE, "min", 1.0, "s"
+    elif whole < DAY:
+        large, name, small, of_small = HOUR, "h", MINUTE, "min"
+    else:
+        large, name, small, of_small = DAY, "d", HOUR, "h"
+    rest = int(whole % large // small)
+    return f"{whole // large:.0f} {name} {rest} {of_small}" if rest else f"{whole // large:.0f} {name}"
+
+
+def _dollars(value: float) -> str:
+    """To the cent; of less than a dollar three digits that count."""
+    if not 0 < value < 1:
+        return f"${value:,.2f}" if value else "$0"
+    whole, _, part = f"{value:.{2 - floor(log10(value))}f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
+def _trimmed(number: float, places: int) -> str:
+    return f"{number:.{places}f}".removesuffix("." + "0" * places)
+
+
 def label(customer: Customer, identity: Identity) -> str:
     """What to call a customer: the name, else an address, else a label that stays the same."""
     number = hashlib.sha256(f"{identity.channel}:{identity.external_id}".encode()).hexdigest()[:4].upper()
@@ -87,7 +130,7 @@ def delivery(message: Message) -> str:
     return {
         "queued": "Sending",
         "sent": "Sent",
-        "uncertain": "Outcome unknown, sent once more",
+        "uncertain": f"Outcome unknown: {_clause(message.reason)}" if message.reason else "Outcome unknown",
         "cancelled": f"Not sent: {_clause(message.reason) or 'it was withdrawn'}",
         "failed": f"Failed: {_clause(message.reason) or 'the channel did not take it'}",
     }.get(message.status, message.status)
@@ -99,4 +142,13 @@ def _clause(reason: str) -> str:
     return reason[:1].lower() + reason[1:] if reason[1:2].islower() or reason[1:2] == " " else reason
 
 
-FILTERS = {"span": span, "clock": clock, "when": when, "ago": ago, "soon": soon, "full": full, "iso": iso}
+FILTERS = {
+    "span": span,
+    "clock": clock,
+    "when": when,
+    "ago": ago,
+    "soon": soon,
+    "full": full,
+    "iso": iso,
+    "amount": amount,
+}

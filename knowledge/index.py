@@ -166,6 +166,16 @@ def sweep(home: Path) -> None:
         os.close(file)
 
 
+def in_use(home: Path) -> bool:
+    """Whether a process that lives has its directory here."""
+    for lock in _locks(home):
+        file = _locked(lock)
+        if file is None:
+            return True
+        os.close(file)
+    return False
+
+
 def _locks(home: Path) -> Iterable[Path]:
     return sorted(home.glob("*.lock")) if home.is_dir() else []
 

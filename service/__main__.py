@@ -1,4 +1,4 @@
-"""The `firstline` command: serve, work, ingest, evaluate, check, staff."""
+"""The `firstline` command: serve, work, ingest, evaluate, check, backup, restore, staff."""
 
 import asyncio
 import contextlib
@@ -17,11 +17,12 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
-from service import migrations
+from service import migrations, traces
 from service.db import Database
 from service.logs import set_up_logs
 from service.models import AuditEvent, Staff
@@ -66,7 +67,8 @@ async def _serve(settings: Settings, demo: bool) -> None:
 
     console.print("Firstline is starting: loading the language model takes a few seconds.")
     embedder = make_embedder()
-    context = build_context(settings, build_channels(settings, os.environ), embedder)
+    channels = build_channels(settings, os.environ)
+    context = build_context(settings, channels, embedder, spans=traces.make_provider(os.environ))
     await migrations.upgrade(context.db)
     login = await _prepare_demo(context.db, embedder) if demo else None
     server = Server(
@@ -131,9 +133,13 @@ async def _prepare_demo(db: Database, embedder: Any) -> tuple[str, str] | None:
 
 
 @app.command()
-def work() -> None:
-    """Add a process that works beside `serve`: it answers and delivers, without a web server."""
-    settings = load_settings()
+def work(
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Port for /metrics, /healthz and /readyz; default: METRICS_PORT.")
+    ] = None,
+) -> None:
+    """Add a process that works beside `serve`: it answers and delivers, and serves nobody."""
+    settings = load_settings(**({} if metrics_port is None else {"metrics_port": metrics_port}))
     set_up_logs(settings)
     asyncio.run(_work(settings))
 
@@ -141,13 +147,40 @@ def work() -> None:
 async def _work(settings: Settings) -> None:
     from service.app import build_channels, build_context, running, stop
 
-    context = build_context(settings, build_channels(settings, os.environ), make_embedder())
+    channels = build_channels(settings, os.environ)
+    context = build_context(settings, channels, make_embedder(), spans=traces.make_provider(os.environ))
+    if settings.metrics_port:
+        await _work_and_tell(context)
+        return
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop, context)
     async with running(context, migrate=False):
         console.print("Working. Press Ctrl+C to stop.")
         await context.stopping.wait()
+
+
+async def _work_and_tell(context: Any) -> None:
+    """Work, and answer on METRICS_PORT how it goes."""
+    from service.app import running, stop
+    from service.health import create_health_app
+
+    host, port = context.settings.host, context.settings.metrics_port
+    try:
+        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise Refusal(f"{host}:{port} cannot be listened on ({error.strerror}). Set METRICS_PORT to another.") from None
+    server = Server(
+        uvicorn.Config(
+            create_health_app(context, lambda app: running(context, migrate=False)),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=4,
+        )
+    )
+    server.asked_to_stop = lambda: stop(context)
+    server.announce = lambda: console.print(f"Working; /metrics is on port {port}. Press Ctrl+C to stop.")
+    await server.serve(sockets=[listening])
 
 
 @app.command()
@@ -229,10 +262,17 @@ def evaluate(
 
 
 @app.command()
-def check() -> None:
+def check(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also try everything out: database, model, index, Claude's key (one call).")
+    ] = False,
+) -> None:
     """Say in plain words what is configured, what is off, and which variable turns it on."""
     settings = load_settings()
-    if not asyncio.run(_check(settings)):
+    good = asyncio.run(_check(settings))
+    if deep:
+        good = _say(_with_progress(lambda show: _check_deep(settings, show))) and good
+    if not good:
         raise SystemExit(1)
 
 
@@ -240,13 +280,68 @@ async def _check(settings: Settings) -> bool:
     from service.app import build_channels
     from service.check import report
 
-    good = True
-    async for fine, sentence in report(settings, build_channels(settings, os.environ)):
-        console.print(
-            ("[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  ") + sentence
-        )
-        good = good and fine is not False
-    return good
+    return _say([each async for each in report(settings, build_channels(settings, os.environ), os.environ)])
+
+
+async def _check_deep(settings: Settings, show: Any) -> list[tuple[bool | None, str]]:
+    from service.deep import examine
+
+    return [each async for each in examine(settings, make_embedder(), show)]
+
+
+def _say(findings: list[tuple[bool | None, str]]) -> bool:
+    """Print what was found; whether nothing must be mended."""
+    for fine, sentence in findings:
+        word = "[green]ok[/]   " if fine else "[yellow]off[/]  " if fine is None else "[red]bad[/]  "
+        console.print(word + escape(sentence))
+    return all(fine is not False for fine, _ in findings)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to write, such as backup.zip.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+) -> None:
+    """Write everything there is to one file, also while the server runs: customers' data, logins and the secret key."""
+    from service.backup import backup as run
+
+    rows = _with_progress(lambda show: run(load_settings(), file, force=force, progress=show))
+    console.print(f"{rows} rows and the secret key are in {file}, which only you may read. Keep it like the database.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `firstline backup` wrote, from either kind of database.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace everything that is in the database.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Nothing ran since the backup: answer and send what is owed, as if never stopped."
+        ),
+    ] = False,
+) -> None:
+    """Put a backup into an empty database. What was owed then is left to people, unless it is to be resumed."""
+    from service.restore import restore as run
+
+    settings = load_settings()
+    for sentence in _with_progress(lambda show: run(settings, file, force=force, resume=resume, progress=show)):
+        console.print(sentence)
+
+
+def _with_progress(run: Any) -> Any:
+    """Do `run(show)`, show how far it is, and say its refusals in a sentence."""
+    from service.archive import BackupError
+
+    with progress_bar() as progress:
+        task = progress.add_task("Starting", total=None)
+
+        def show(done: int, total: int, what: str) -> None:
+            progress.update(task, completed=done, total=total, description=what)
+
+        try:
+            return asyncio.run(run(show))
+        except BackupError as error:
+            raise Refusal(str(error)) from None
 
 
 @staff_app.command("add")
@@ -331,7 +426,7 @@ def main() -> None:
     """Run the command; what goes wrong is said in a sentence."""
     try:
         app()
-    except Refusal as refusal:
+    except (Refusal, traces.Unusable) as refusal:
         console.print(str(refusal))
         sys.exit(2)
     except (SQLAlchemyError, OSError) as error:

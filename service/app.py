@@ -15,16 +15,21 @@ from channels import CHANNELS, Setup
 from channels.base import Channel
 from knowledge import Knowledge
 from knowledge.embedder import Embedder
-from service import help_pages, migrations, schedule, spending, web
+from service import health, help_pages, migrations, schedule, spending, traces, web
 from service.agent import Agent
 from service.agent.budget import Limits, Spent, priced_models
 from service.agent.confidence import Confidence
 from service.context import Context
 from service.db import Database
+from service.limits import LimitRequests
+from service.metrics import CountRequests, Metrics
 from service.settings import Settings
+from service.steps import Steps
 from service.work import work
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
     from service.agent.claude import Claude
 
 log = structlog.get_logger()
@@ -32,7 +37,7 @@ log = structlog.get_logger()
 
 def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel]:
     """Every channel of the registry, on or off, by its name."""
-    setup = Setup(settings.secret_key(), environ, company=settings.company_name)
+    setup = Setup(settings.signing_key(), environ, company=settings.company_name)
     return {channel.name: channel(setup) for channel in CHANNELS}
 
 
@@ -43,20 +48,27 @@ def build_context(
     *,
     clock: Callable[[], float] | None = None,
     build_agent: Callable[[Knowledge], Agent] | None = None,
+    spans: "TracerProvider | None" = None,
 ) -> Context:
-    """The collaborators of one process. Tests hand in their own."""
+    """The collaborators of one process. Tests hand in their own. `spans`: where spans go, if they are wanted."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     db = Database(settings.url)
     knowledge = Knowledge(db.read, embedder, settings.data_dir / "index")
     spent = functools.partial(spending.spent, db)
-    agent = build_agent(knowledge) if build_agent else default_agent(settings, knowledge, spent)
-    context = Context(settings=settings, db=db, channels=channels, knowledge=knowledge, agent=agent)
+    metrics = Metrics()
+    steps = Steps(metrics.step_seconds, spans)
+    agent = build_agent(knowledge) if build_agent else default_agent(settings, knowledge, spent, steps)
+    context = Context(
+        settings=settings, db=db, channels=channels, knowledge=knowledge, agent=agent, metrics=metrics, steps=steps
+    )
     if clock:
         context.clock = clock
     return context
 
 
-def default_agent(settings: Settings, knowledge: Knowledge, spent: Callable[[int | None], Awaitable[Spent]]) -> Agent:
+def default_agent(
+    settings: Settings, knowledge: Knowledge, spent: Callable[[int | None], Awaitable[Spent]], steps: Steps
+) -> Agent:
     """The agent: without a key it quotes the articles, with one Claude writes what it answers."""
     return Agent(
         knowledge,
@@ -64,11 +76,14 @@ def default_agent(settings: Settings, knowledge: Knowledge, spent: Callable[[int
         company=settings.company_name,
         wrong_rate=settings.wrong_rate,
         threshold=settings.confidence_threshold,
-        claude=make_claude(settings, spent),
+        claude=make_claude(settings, spent, steps),
+        steps=steps,
     )
 
 
-def make_claude(settings: Settings, spent: Callable[[int | None], Awaitable[Spent]]) -> "Claude | None":
+def make_claude(
+    settings: Settings, spent: Callable[[int | None], Awaitable[Spent]], steps: Steps | None = None
+) -> "Claude | None":
     """Claude as the settings want it; None without a key."""
     if not settings.anthropic_api_key.get_secret_value():
         return None
@@ -76,8 +91,9 @@ def make_claude(settings: Settings, spent: Callable[[int | None], Awaitable[Spen
     from service.agent.connection import make_client
 
     seconds = min(settings.claude_seconds, settings.lease_seconds * OF_LEASE)
+    client = make_client(settings.anthropic_api_key, settings.anthropic_base_url, seconds)
     return Claude(
-        make_client(settings.anthropic_api_key, settings.anthropic_base_url, seconds),
+        client.with_options(open_telemetry=traces.of_claude(steps.provider if steps else None)),
         priced_models()[settings.claude_model],
         Limits(
             message=settings.claude_usd_per_message,
@@ -116,6 +132,7 @@ async def running(context: Context, *, migrate: bool = True) -> AsyncIterator[No
         await context.agent.close()
         await context.knowledge.close()
         await context.db.close()
+        await traces.flush(context.steps.provider)
 
 
 def stop(context: Context) -> None:
@@ -132,16 +149,24 @@ def create_app(context: Context, *, demo: bool = False, migrate: bool = True) ->
         async with running(context, migrate=migrate):
             yield
 
-    app = FastAPI(title="Firstline", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    telemetry = traces.of_fastapi(context.steps.provider)
+    app = FastAPI(
+        title="Firstline", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, telemetry=telemetry
+    )
     app.state.context = context
     origins = [origin.strip() for origin in context.settings.allowed_origins.split(",") if origin.strip()]
+    app.add_middleware(LimitRequests, limits=context.limits, channels=context.channels)
+    # Around the limits, so that a page elsewhere can read why it was refused and when to come back.
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=["GET", "POST"],
         allow_headers=["authorization", "content-type", "last-event-id"],
+        expose_headers=["retry-after"],
         max_age=600,
     )
+    app.add_middleware(CountRequests, metrics=context.metrics)
+    health.mount(app, context)
     web.mount(app, context)
     help_pages.mount(app, context)
     dashboard.mount(app, context)

@@ -7,13 +7,15 @@ from sqlmodel import func, select
 
 from channels.base import Channel
 from knowledge.articles import Article
-from service import migrations
+from service import migrations, traces
 from service.db import Database
 from service.models import Staff
 from service.settings import Settings
 
 
-async def report(settings: Settings, channels: Mapping[str, Channel]) -> AsyncIterator[tuple[bool | None, str]]:
+async def report(
+    settings: Settings, channels: Mapping[str, Channel], environ: Mapping[str, str]
+) -> AsyncIterator[tuple[bool | None, str]]:
     """Sentences with True (in order), None (off, or worth knowing) or False (must be mended)."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     yield True, f"DATA_DIR: everything is kept in {settings.data_dir.resolve()}."
@@ -29,6 +31,11 @@ async def report(settings: Settings, channels: Mapping[str, Channel]) -> AsyncIt
         else:
             yield True, f"{channel.title} is on."
     yield _claude(settings)
+    if settings.metrics_token.get_secret_value():
+        yield True, "METRICS_TOKEN: who sends it reads /metrics."
+    else:
+        yield None, "Nobody may read /metrics. METRICS_TOKEN is what a reader must send."
+    yield _traces(environ)
     if settings.allowed_origins == "*":
         yield None, "Any site may embed the chat widget. ALLOWED_ORIGINS names the sites that may."
     if settings.confidence_threshold is None:
@@ -37,6 +44,16 @@ async def report(settings: Settings, channels: Mapping[str, Channel]) -> AsyncIt
         yield True, f"CONFIDENCE_THRESHOLD: answers go out from {settings.confidence_threshold} upwards, fitted or not."
     if settings.company_name == "our team":
         yield None, "Customers read 'our team'. COMPANY_NAME sets the name they know."
+
+
+def _traces(environ: Mapping[str, str]) -> tuple[bool | None, str]:
+    try:
+        exporters = traces.wanted(environ)
+    except traces.Unusable as error:
+        return False, str(error)
+    if not exporters:
+        return None, "Traces are off. OTEL_EXPORTER_OTLP_ENDPOINT says where they go."
+    return True, f"Traces go out by {' and '.join(exporters)}."
 
 
 def _claude(settings: Settings) -> tuple[bool | None, str]:

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 from channels.base import Channel
 from service.db import Database
+from service.limits import Limits
+from service.metrics import Metrics
+from service.openings import Openings
 from service.settings import Settings
+from service.steps import Steps
 
 if TYPE_CHECKING:  # importing them takes seconds, which commands that only need the database should not wait
     from knowledge import Knowledge
@@ -27,4 +31,12 @@ class Context:
     knowledge: Knowledge
     agent: Agent
     clock: Callable[[], float] = time.time
+    metrics: Metrics = field(default_factory=Metrics)
+    steps: Steps = field(default_factory=Steps)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process has been asked to stop
+    limits: Limits = field(init=False)  # of this process alone
+    openings: Openings = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limits = Limits(self.settings.people_per_address, lambda: self.clock())
+        self.openings = Openings(self.db)

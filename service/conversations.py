@@ -181,6 +181,7 @@ async def conclude(
         confidence=response.confidence,
         threshold=response.threshold,
         record=response.record,
+        cost_usd=(response.record.get("usage") or {}).get("cost_usd"),
     )
     session.add(decision)
     await session.flush()

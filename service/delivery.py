@@ -71,8 +71,11 @@ async def claim_delivery(context: Context, full: Collection[str] = ()) -> Parcel
     for delivery_id, conversation_id in candidates:
         try:
             async with _locked_delivery(context, delivery_id, conversation_id) as found:
-                if found and (parcel := await _begin(context, *found)):
-                    return parcel
+                parcel = await _begin(context, *found) if found else None
+            if found and not parcel:
+                _count(context, found[2], found[2].state)
+            if parcel:
+                return parcel
         except Exception as error:  # durable work: one row that cannot be prepared must not hold up all others
             log.error("delivery.unprepared", conversation=conversation_id, exc_info=True)
             await _set_aside(context, delivery_id, conversation_id, type(error).__name__)
@@ -106,6 +109,21 @@ async def _set_aside(context: Context, delivery_id: int, conversation_id: int, e
         else:
             delivery.due_at = await conversations.now(session) + backoff(delivery.attempts)
             session.add(delivery)
+    _count(context, delivery, "retry" if delivery.due_at else delivery.state)
+
+
+def _count(context: Context, delivery: Delivery, outcome: str) -> None:
+    """Tell what came of a delivery, once that is committed."""
+    context.metrics.sends.labels(delivery.channel, outcome).inc()
+    say = log.info if outcome in ("sent", "cancelled") else log.warning
+    say(
+        "delivery." + outcome,
+        channel=delivery.channel,
+        conversation=delivery.conversation_id,
+        seq=delivery.seq,
+        delivery=delivery.id,
+        attempt=delivery.attempts,
+    )
 
 
 async def _begin(
@@ -181,6 +199,13 @@ async def _refuse(
 
 async def deliver(context: Context, parcel: Parcel) -> None:
     """Send it, or find out what became of it, and write down which."""
+    about = {"conversation": parcel.conversation_id, "delivery": parcel.delivery_id, "channel": parcel.channel.name}
+    with context.steps("deliver", **about, fence=parcel.fence, attempt=parcel.attempts) as step:
+        step.note(outcome=await _deliver(context, parcel))
+
+
+async def _deliver(context: Context, parcel: Parcel) -> str | None:
+    """What came of it; None if somebody else has it by now."""
     as_before = "uncertain" if parcel.unknown else "ready"
     try:
         # Shorter than the lease: while one worker waits for the vendor, no other sends the same.
@@ -188,20 +213,16 @@ async def deliver(context: Context, parcel: Parcel) -> None:
             receipt = await _dispatch(parcel)
     except Undeliverable as error:
         if error.permanent:
-            await _settle(context, parcel, "failed", error.reason)
-        else:
-            await _retry(context, parcel, error.reason, state=as_before)
+            return await _settle(context, parcel, "failed", error.reason)
+        return await _retry(context, parcel, error.reason, state=as_before)
     except (OutcomeUnknown, TimeoutError) as error:
-        log.warning("delivery.uncertain", conversation=parcel.conversation_id, attempt=parcel.attempts)
-        await _retry(context, parcel, str(error) or "The channel did not answer in time.", state="uncertain")
+        return await _retry(context, parcel, str(error) or "The channel did not answer in time.", state="uncertain")
     except Exception as error:  # durable work: anything else is worth a retry
-        log.warning("delivery.retry", conversation=parcel.conversation_id, attempt=parcel.attempts, exc_info=True)
-        await _retry(context, parcel, type(error).__name__, state=as_before)
-    else:
-        if receipt is None:
-            await _settle(context, parcel, "cancelled")
-        else:
-            await _settle(context, parcel, "sent", external_id=receipt.external_id)
+        log.warning("delivery.broke", conversation=parcel.conversation_id, attempt=parcel.attempts, exc_info=True)
+        return await _retry(context, parcel, type(error).__name__, state=as_before)
+    if receipt is None:
+        return await _settle(context, parcel, "cancelled")
+    return await _settle(context, parcel, "sent", external_id=receipt.external_id)
 
 
 async def _dispatch(parcel: Parcel) -> Receipt | None:
@@ -218,12 +239,12 @@ async def _dispatch(parcel: Parcel) -> Receipt | None:
 
 async def _settle(
     context: Context, parcel: Parcel, state: str, reason: str = "", external_id: str | None = None
-) -> None:
+) -> str | None:
     async with context.db.write() as session:
         conversation = await conversations.lock(session, parcel.conversation_id)
         delivery = await _fenced(session, parcel)
         if conversation is None or delivery is None:
-            return
+            return None
         if state == "cancelled" and parcel.refusal:
             await _refuse(session, conversation, delivery, parcel.refusal, unknown=False)
         elif state in ("failed", "uncertain"):
@@ -233,19 +254,23 @@ async def _settle(
             delivery.sent_at = await conversations.now(session) if state == "sent" else None
             note = "Sent once more after an unknown outcome." if delivery.repeated else reason
             await conversations.settle(session, conversation, delivery, state, note)
-    log.info("delivery." + state, conversation=parcel.conversation_id, attempt=parcel.attempts)
+    _count(context, delivery, delivery.state)
+    return delivery.state
 
 
-async def _retry(context: Context, parcel: Parcel, reason: str, state: str = "ready") -> None:
+async def _retry(context: Context, parcel: Parcel, reason: str, state: str = "ready") -> str | None:
     if parcel.age > parcel.channel.give_up_after:
         given_up = "uncertain" if state == "uncertain" else "failed"
-        await _settle(context, parcel, given_up, f"Given up after {parcel.attempts} tries: {reason}")
-        return
+        return await _settle(context, parcel, given_up, f"Given up after {parcel.attempts} tries: {reason}")
     async with context.db.write() as session:
-        if delivery := await _fenced(session, parcel):
-            delivery.state, delivery.reason, delivery.lease_until = state, reason, 0.0
-            delivery.due_at = await conversations.now(session) + backoff(parcel.attempts)
-            session.add(delivery)
+        delivery = await _fenced(session, parcel)
+        if delivery is None:
+            return None
+        delivery.state, delivery.reason, delivery.lease_until = state, reason, 0.0
+        delivery.due_at = await conversations.now(session) + backoff(parcel.attempts)
+        session.add(delivery)
+    _count(context, delivery, "retry" if state == "ready" else state)
+    return "retry" if state == "ready" else state
 
 
 async def _fenced(session: AsyncSession, parcel: Parcel) -> Delivery | None:

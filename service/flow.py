@@ -16,8 +16,9 @@ from service.agent import Asked, Response, failed
 from service.agent.screen import never_mind
 from service.context import Context
 from service.db import clock, wake
-from service.models import Conversation, Message
+from service.models import Conversation, Decision, Message
 from service.retries import MOST_ATTEMPTS, backoff
+from service.steps import Step
 
 log = structlog.get_logger()
 
@@ -40,12 +41,29 @@ DISCLOSURE = (
 async def receive(context: Context, channel: Channel, inbound: Inbound) -> Message:
     """Store what came in and owe a response, in one transaction. Seen before: the message as it was stored then."""
     inbound = replace(inbound, text=clean(inbound.text), name=clean(inbound.name)[:200])
+    with context.steps("receive", channel=channel.name) as step:
+        message, is_new = await _store(context, channel, inbound)
+        step.note(conversation=message.conversation_id, seq=message.seq, status=message.status if is_new else "known")
+        if is_new:
+            context.metrics.received.labels(channel.name, message.status).inc()
+            log.info(
+                "message.received",
+                channel=channel.name,
+                conversation=message.conversation_id,
+                seq=message.seq,
+                status=message.status,
+            )
+    return message
+
+
+async def _store(context: Context, channel: Channel, inbound: Inbound) -> tuple[Message, bool]:
+    """The message as it is stored, and whether it was stored just now."""
     taken_back = len(inbound.text) <= SHORT_MESSAGE and never_mind(inbound.text)
     async with context.db.write() as session:
         conversation = await conversations.open(session, channel.name, inbound)
         known = select(Message).where(Message.channel == channel.name, Message.external_id == inbound.external_id)
         if message := (await session.exec(known)).first():
-            return message
+            return message, False
         status, reason, decision_id = await _place(session, channel, conversation, inbound, taken_back)
         message = conversations.add_message(
             session,
@@ -61,8 +79,7 @@ async def receive(context: Context, channel: Channel, inbound: Inbound) -> Messa
         )
         conversation.last_customer_at = context.clock()
         await session.flush()
-    log.info("message.received", channel=channel.name, conversation=conversation.id, seq=message.seq, status=status)
-    return message
+    return message, True
 
 
 def clean(text: str) -> str:
@@ -148,14 +165,16 @@ async def claim_conversation(context: Context) -> Claim | None:
 
 async def respond(context: Context, claim: Claim) -> None:
     """Think about what the customer wrote, and record the verdict if it is still the agent's turn."""
+    about = {"conversation": claim.conversation_id, "fence": claim.fence, "attempt": claim.attempts}
     try:
-        await _respond(context, claim)
+        with context.steps("respond", **about) as step:
+            await _respond(context, claim, step)
     except asyncio.CancelledError:  # the process stops: whoever goes on need not wait for the lease to end
         await asyncio.shield(_release(context, claim))
         raise
 
 
-async def _respond(context: Context, claim: Claim) -> None:
+async def _respond(context: Context, claim: Claim, step: Step) -> None:
     asked, owed = await _asked(context, claim)
     if not owed:
         async with _still_ours(context, claim):
@@ -168,18 +187,24 @@ async def _respond(context: Context, claim: Claim) -> None:
         if response is None:
             log.info("response.overtaken", conversation=claim.conversation_id)
             return
-        recorded = await _record(context, claim, owed, response)
+        decision = await _record(context, claim, owed, response)
     except Exception as error:  # durable work: whatever goes wrong, the customer is answered or gets a person
         log.error("response.failed", conversation=claim.conversation_id, attempt=claim.attempts, exc_info=True)
         if claim.attempts <= MOST_ATTEMPTS and claim.owed_for < context.settings.respond_give_up_seconds:
             await _postpone(context, claim)
             return
         response = failed(asked, context.settings.company_name, type(error).__name__)
-        recorded = await _record(context, claim, owed, response)
+        decision = await _record(context, claim, owed, response)
+    verdict = type(response.verdict).__name__.lower()
+    if decision:
+        context.metrics.decisions.labels(verdict).inc()
+        step.note(verdict=verdict, confidence=response.confidence, decision=decision.id)
     log.info(
-        "response.recorded" if recorded else "response.overtaken",
+        "response.recorded" if decision else "response.overtaken",
         conversation=claim.conversation_id,
-        verdict=type(response.verdict).__name__.lower(),
+        seq=owed[-1].seq,
+        decision=decision.id if decision else None,
+        verdict=verdict,
         confidence=response.confidence,
         seconds=round(time.monotonic() - began, 3),
     )
@@ -268,23 +293,24 @@ async def _still_ours(context: Context, claim: Claim) -> AsyncIterator[tuple[Asy
         wake(session, conversation.id)
 
 
-async def _record(context: Context, claim: Claim, owed: list[Message], response: Response) -> bool:
+async def _record(context: Context, claim: Claim, owed: list[Message], response: Response) -> Decision | None:
     """Decision, message and owed delivery in one transaction, and only if it is still the agent's turn."""
-    async with _still_ours(context, claim) as ours:
-        if ours is None:
-            return False
-        session, conversation = ours
-        current = {message.id: message for message in await conversations.owed_messages(session, conversation.id)}
-        answered = [current[message.id] for message in owed if message.id in current]
-        await conversations.conclude(
-            session,
-            conversation,
-            answered,
-            response,
-            base_url=context.settings.base_url,
-            disclosure=DISCLOSURE.format(company=context.settings.company_name),
-        )
-    return True
+    with context.steps("record"):
+        async with _still_ours(context, claim) as ours:
+            if ours is None:
+                return None
+            session, conversation = ours
+            current = {message.id: message for message in await conversations.owed_messages(session, conversation.id)}
+            answered = [current[message.id] for message in owed if message.id in current]
+            decision = await conversations.conclude(
+                session,
+                conversation,
+                answered,
+                response,
+                base_url=context.settings.base_url,
+                disclosure=DISCLOSURE.format(company=context.settings.company_name),
+            )
+    return decision
 
 
 async def _postpone(context: Context, claim: Claim) -> None:

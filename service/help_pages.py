@@ -1,6 +1,7 @@
 """The public help centre: every published article, plain and readable; what the sources of an answer link to."""
 
 from collections import defaultdict
+from functools import lru_cache
 from pathlib import Path
 
 import nh3
@@ -69,6 +70,7 @@ def mount(app: FastAPI, context: Context) -> None:
     app.include_router(router)
 
 
+@lru_cache(maxsize=64)  # the same page asked for all the time costs its rendering once
 def to_html(markdown: str) -> str:
     """An article's Markdown as HTML that may be shown to anybody."""
     html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)

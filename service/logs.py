@@ -5,8 +5,13 @@ import sys
 from typing import Any
 
 import structlog
+from opentelemetry import trace
 
 from service.settings import Settings
+
+#: Whose lines LOG_LEVEL is about. Libraries only warn: below that they log whole requests, and the parameters of every
+#: statement, which are what customers wrote.
+OURS = ("channels", "dashboard", "knowledge", "service")
 
 
 def set_up_logs(settings: Settings) -> None:
@@ -16,6 +21,7 @@ def set_up_logs(settings: Settings) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         without_values,
+        with_span,
     ]
     last: list[Any] = (
         [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
@@ -35,21 +41,17 @@ def set_up_logs(settings: Settings) -> None:
     )
     handler.setFormatter(formatter)
     root = logging.getLogger()
-    root.handlers, root.level = [handler], getattr(logging, settings.log_level)
-    for noisy in (
-        "anthropic",  # at DEBUG it logs whole requests
-        "bm25s",
-        "httpx",
-        "httpx2",
-        "httpcore",
-        "httpcore2",
-        "chromadb",
-        "sentence_transformers",
-        "alembic",
-        "transformers",
-        "uvicorn.error",
-    ):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    root.handlers, root.level = [handler], max(logging.WARNING, getattr(logging, settings.log_level))
+    for ours in OURS:
+        logging.getLogger(ours).setLevel(settings.log_level)
+
+
+def with_span(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Add the ids of the span that the line was written in, if there is one."""
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"], event["span_id"] = trace.format_trace_id(span.trace_id), trace.format_span_id(span.span_id)
+    return event
 
 
 def without_values(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -122,7 +122,12 @@ class Message(SQLModel, table=True):
 
 
 class Decision(SQLModel, table=True):
-    """One verdict, stored whole. `record` holds everything it was made from: see service/agent/__init__.py."""
+    """One verdict, stored whole. `record` holds everything it was made from: see service/agent/__init__.py.
+
+    `cost_usd` is in the record too; it has a column because sums over many records would have to read them all.
+    """
+
+    __table_args__ = (Index("decision_cost", "created_at", "cost_usd"),)
 
     id: int = key()
     conversation_id: int = ref("conversation.id")
@@ -132,7 +137,8 @@ class Decision(SQLModel, table=True):
     confidence: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     threshold: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     record: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    created_at: float = moment(index=True)
+    cost_usd: float | None = Field(default=None, sa_column=Column(Double, nullable=True))  # None: nothing was charged
+    created_at: float = moment()
 
 
 class Label(SQLModel, table=True):

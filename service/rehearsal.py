@@ -41,7 +41,7 @@ async def rehearse(context: Context, asked: Asked, staff: Staff) -> Response:
     usage = most
     try:
         sure = min(agent.sure(part) for part in examined.parts)
-        response = await consult(agent.claude, asked, examined, alone, sure, agent.company)
+        response = await consult(agent.claude, asked, examined, alone, sure, agent.company, agent.steps)
         usage = response.record["usage"]
     finally:
         await _end(context, event, usage)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: The models whose prices are known, with the date of the prices.
 MODELS = Path(__file__).parent / "agent" / "models.json"
+#: Characters of a token that is not to be guessed.
+SHORTEST_TOKEN = 16
+#: Characters of a SECRET_KEY: fewer may be guessed.
+LEAST_KEY = 32
+#: What a secret.key holds.
+HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class Settings(BaseSettings):
@@ -23,6 +30,10 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "", description="postgresql://user:password@host/name; empty means SQLite inside DATA_DIR."
     )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="The key that signs visitors' tokens, the same for all replicas; empty: one is made in DATA_DIR.",
+    )
     host: str = Field("127.0.0.1", description="The address the web server listens on.")
     port: int = Field(8000, description="The port the web server listens on.")
     public_base_url: str = Field(
@@ -35,6 +46,11 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses of reverse proxies whose X-Forwarded-For is believed, or * for any."
+    )
+    people_per_address: int = Field(
+        300,
+        ge=1,
+        description="How many people may share one network address, as an office does; its limits follow from it.",
     )
     workers: int = Field(4, ge=1, le=64, description="Conversations that one process works on at the same time.")
     lease_seconds: float = Field(
@@ -68,10 +84,25 @@ class Settings(BaseSettings):
         5.0, ge=0, description="The most that all of the last 24 hours may cost, in US dollars."
     )
     session_hours: float = Field(12.0, gt=0, description="How long a member of staff stays signed in.")
+    metrics_token: SecretStr = Field(
+        SecretStr(""), description="What a reader of /metrics must send as its bearer token; empty: nobody reads them."
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Where `firstline work` answers /metrics, /healthz and /readyz; 0: nowhere."
+    )
     log_format: str = Field("text", pattern="^(text|json)$", description="How log lines look: text or json.")
     log_level: str = Field(
-        "INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="The least severe log line that is written."
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="The least severe of our log lines that is written; libraries only warn.",
     )
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long(cls, token: SecretStr) -> SecretStr:
+        if 0 < len(token.get_secret_value()) < SHORTEST_TOKEN:
+            raise ValueError(f"it is too easily guessed; make it {SHORTEST_TOKEN} characters or more")
+        return token
 
     @field_validator("claude_model")
     @classmethod
@@ -80,6 +111,13 @@ class Settings(BaseSettings):
         if name not in known:
             raise ValueError(f"its price is not known; it can be {', '.join(known)}")
         return name
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr) -> SecretStr:
+        if 0 < len(key.get_secret_value().strip()) < LEAST_KEY:
+            raise ValueError(f"it must have at least {LEAST_KEY} characters; `openssl rand -hex 32` makes one")
+        return key
 
     @property
     def base_url(self) -> str:
@@ -95,8 +133,15 @@ class Settings(BaseSettings):
         drivers = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
         return f"{drivers.get(scheme, scheme)}://{rest}"
 
-    def secret_key(self) -> bytes:
-        """The key that signs visitor tokens, made once in DATA_DIR and readable by its owner alone."""
+    def chosen_key(self) -> bytes | None:
+        """SECRET_KEY, if it is set: what a secret.key holds means the same here as there."""
+        text = self.secret_key.get_secret_value().strip()
+        return (bytes.fromhex(text) if HEX.fullmatch(text) else text.encode()) if text else None
+
+    def signing_key(self) -> bytes:
+        """The key that signs visitor tokens: SECRET_KEY, or one made once in DATA_DIR, readable by its owner alone."""
+        if key := self.chosen_key():
+            return key
         self.data_dir.mkdir(parents=True, exist_ok=True)
         path = self.data_dir / "secret.key"
         try:

@@ -24,7 +24,7 @@ async def spent(db: Database, conversation_id: int | None) -> Spent:
 
     What is being asked at this moment is not in it, so the limits can be passed by one reply a worker.
     """
-    cost = func.coalesce(Decision.record["usage"]["cost_usd"].as_float(), 0.0)  # type: ignore[index]
+    cost = func.coalesce(Decision.cost_usd, 0.0)
     recent = col(Decision.created_at) > clock() - DAY
     own = col(Decision.conversation_id) == conversation_id
     query = select(
@@ -56,15 +56,16 @@ async def resting_until(session: AsyncSession, limit: float) -> float | None:
     if needs > limit:
         return math.inf
     # The oldest costs leave the last 24 hours first.
-    cost = Decision.record["usage"]["cost_usd"].as_float()  # type: ignore[index]
-    costs = select(Decision.created_at, cost).where(col(Decision.created_at) > clock() - DAY, cost > 0)
+    costs = select(Decision.created_at, Decision.cost_usd).where(
+        col(Decision.created_at) > clock() - DAY, col(Decision.cost_usd) > 0
+    )
     tried = select(AuditEvent.at, _tried_cost()).where(*_tried())
     paid = sorted([*(await session.exec(costs)).all(), *(await session.exec(tried)).all()])
-    over = sum(cost for _, cost in paid) + needs - limit
+    over = sum(cost or 0.0 for _, cost in paid) + needs - limit
     if over <= 0:
         return None
     for at, cost in paid:
-        over -= cost
+        over -= cost or 0.0
         if over <= 0:
             return at + DAY
     return math.inf

@@ -3,6 +3,8 @@
 import hashlib
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
+from math import ceil
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select
@@ -15,11 +17,12 @@ WINDOW_SECONDS = 15 * 60.0
 
 
 class TooMany(Exception):
-    """Too many failed tries; `seconds` until the next one is heard."""
+    """More than is taken, in a sentence that says when to come back; `seconds` until then, whole ones."""
 
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"Too many tries: wait {seconds:.0f} seconds.")
-        self.seconds = seconds
+    def __init__(self, seconds: float, what: str = "Too many tries.") -> None:
+        self.seconds = max(1, ceil(seconds - 0.001))  # a clock's rounding is not worth a second
+        number, unit = (self.seconds, "second") if self.seconds < 120 else (ceil(self.seconds / 60), "minute")
+        super().__init__(f"{what} Please try again in {number} {unit}{'s' if number > 1 else ''}.")
 
 
 async def count(session: AsyncSession, limits: Mapping[str, int], now: float) -> None:
@@ -53,14 +56,20 @@ def account_key(email: str) -> str:
 
 
 def address_key(address: str) -> str:
-    """One key for an IPv4 address, or for the /64 network that an IPv6 customer is commonly given whole."""
+    """One key for all of an address's network, opaque like an account's."""
+    return "address:" + hashlib.sha256(network(address).encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=4096)
+def network(address: str) -> str:
+    """An IPv4 address, or the /64 network that an IPv6 customer is commonly given whole."""
     try:
-        ip = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        network = address
-    else:
-        network = str(ipaddress.ip_network(f"{ip}/64", strict=False)) if ip.version == 6 else str(ip)
-    return "address:" + hashlib.sha256(network.encode()).hexdigest()[:32]
+        return address[:64]
+    if ip.version == 6 and ip.ipv4_mapped:  # how a server that listens on [::] sees IPv4
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip, 64), strict=False)) if ip.version == 6 else str(ip)
 
 
 async def _row(session: AsyncSession, key: str, now: float) -> Throttle:

@@ -1,4 +1,4 @@
-"""What the outside world reaches: webhooks, a conversation's stream, health; errors become status codes here."""
+"""What the outside world reaches: webhooks and a conversation's stream; errors become status codes here."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -6,10 +6,8 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, or_, select
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -18,7 +16,9 @@ from starlette.requests import ClientDisconnect
 from channels.base import Channel, Forbidden, Inbound, Malformed, Webhook
 from service import flow
 from service.context import Context
+from service.limits import refusal
 from service.models import Conversation, Message, Staff
+from service.throttle import TooMany
 from service.wake import NEW_CONVERSATION
 
 log = structlog.get_logger()
@@ -49,6 +49,9 @@ def mount(app: FastAPI, context: Context) -> None:
             raise HTTPException(403, str(error) or "This request is not signed as it should be.") from None
         except Malformed as error:
             raise HTTPException(400, str(error)) from None
+        for each in parsed:  # before any of it is stored: what is refused was not taken
+            if isinstance(each, Inbound):
+                context.limits.count_message(request.scope, channel, each)
         answer: Any = {"ok": True}
         for each in parsed:
             if isinstance(each, Inbound):
@@ -56,14 +59,16 @@ def mount(app: FastAPI, context: Context) -> None:
                 answer = channel.reply(each.external_id, message.seq)
         return JSONResponse(answer)
 
-    async def reader(name: str, request: Request, after: str = "") -> tuple[Channel, str, int]:
+    async def reader(name: str, request: Request, after: str = "") -> AsyncIterator[tuple[Channel, str, int]]:
         """Whose thread the caller may read, and from where: asked while a refusal can still have its status."""
         channel = find_channel(name)
         headers = {key.lower(): value for key, value in request.headers.items()}
         try:
-            return channel, channel.thread(headers), to_position(headers.get("last-event-id") or after)
+            thread = channel.thread(headers)
         except Forbidden as error:
             raise HTTPException(403, str(error)) from None
+        with context.limits.stream(request.scope, channel, thread):
+            yield channel, thread, to_position(headers.get("last-event-id") or after)
 
     @router.get("/channels/{name}/stream", response_class=EventSourceResponse)
     async def stream(
@@ -71,24 +76,6 @@ def mount(app: FastAPI, context: Context) -> None:
     ) -> AsyncIterator[ServerSentEvent]:
         async for event in follow(context, *found):
             yield event
-
-    @router.get("/healthz")
-    async def healthz() -> PlainTextResponse:
-        return PlainTextResponse("ok\n")
-
-    @router.get("/readyz")
-    async def readyz() -> JSONResponse:
-        """200 once an answer could be given: the database answers and the index is loaded."""
-        try:
-            async with context.db.read() as session:
-                await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
-        except (OSError, SQLAlchemyError):
-            return JSONResponse({"ready": False, "reason": "The database does not answer."}, 503)
-        if context.stopping.is_set():
-            return JSONResponse({"ready": False, "reason": "This server is stopping."}, 503)
-        if not context.knowledge.ready:
-            return JSONResponse({"ready": False, "reason": "The index of the articles is not built yet."}, 503)
-        return JSONResponse({"ready": True, "revision": context.knowledge.revision})
 
     app.include_router(router)
     for channel in context.channels.values():
@@ -131,11 +118,7 @@ async def follow(context: Context, channel: Channel, thread: str, after: int) ->
     conversation_id: int | None = None
     while conversation_id is None and not context.stopping.is_set():
         with context.db.waker.subscribe(NEW_CONVERSATION) as changed:
-            async with context.db.read() as session:
-                query = select(Conversation.id).where(
-                    Conversation.channel == channel.name, Conversation.thread == thread
-                )
-                conversation_id = (await session.exec(query)).first()
+            conversation_id = await context.openings.find(channel.name, thread)
             if conversation_id is None:
                 if not known:
                     known = ("agent", False, "")
@@ -194,6 +177,10 @@ def add_error_answers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": str(error.detail)}, error.status_code, headers=error.headers)
+
+    @app.exception_handler(TooMany)
+    async def too_many(request: Request, error: TooMany) -> Response:
+        return refusal(error, request.headers)
 
     @app.exception_handler(RequestValidationError)
     async def misread(request: Request, error: RequestValidationError) -> JSONResponse:

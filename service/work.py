@@ -20,8 +20,9 @@ log = structlog.get_logger()
 IDLE_SECONDS = 1.0
 #: What is due but held by another process is looked at again after this time.
 HELD_SECONDS = 0.1
-#: How long a stopping process waits for what is under way; with the web server's own it stays below ten seconds.
-GRACE_SECONDS = 5.0
+#: How long a stopping process waits for what is under way. With the web server's four and a second for the last spans
+#: it stays below ten seconds.
+GRACE_SECONDS = 4.0
 #: Messages that one process sends on one channel at the same time. A vendor that hangs holds up its own channel only.
 SENDS_PER_CHANNEL = 8
 

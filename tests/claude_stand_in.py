@@ -1,4 +1,4 @@
-"""A local server that speaks POST /v1/messages as a stream: it checks each request and replies by script."""
+"""A local server that speaks POST /v1/messages, as a stream, and GET /v1/models/NAME: it checks requests, by script."""
 
 import contextlib
 import json
@@ -75,6 +75,15 @@ class StandIn:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 stand_in.requests.append(body)
                 stand_in.faults += faults(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
+                self.reply(body)
+
+            def do_GET(self) -> None:
+                stand_in.requests.append({"path": self.path})
+                if not self.path.startswith("/v1/models/") or KEY not in self.headers.get("authorization", ""):
+                    stand_in.faults.append(f"{self.path} is asked, or without the key")
+                self.reply({})
+
+            def reply(self, body: dict[str, Any]) -> None:
                 # The last step is what every later request gets.
                 step = stand_in.script.pop(0) if len(stand_in.script) > 1 else stand_in.script[0]
                 self.take(step(body) if callable(step) else step)
@@ -93,6 +102,9 @@ class StandIn:
                     self.begin(step.status, {"content-type": "application/json", **step.headers})
                     self.send([body] if body else [])
                     self.send([b""])
+                elif self.command == "GET":
+                    self.begin(200, {"content-type": "application/json"})
+                    self.send([json.dumps(step).encode(), b""])
                 else:
                     with contextlib.suppress(OSError):  # nobody listens any more
                         self.speak(step if isinstance(step, Stream) else Stream(step))

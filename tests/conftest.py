@@ -209,8 +209,8 @@ def stand_in() -> Iterator[Any]:
 class LiveServer:
     """`firstline serve --demo` as a process, started as a person would start it."""
 
-    def __init__(self, data_dir: Path, **environ: str) -> None:
-        self.data_dir, self.port = data_dir, free_port()
+    def __init__(self, data_dir: Path, root: Path = ROOT, **environ: str) -> None:
+        self.data_dir, self.root, self.port = data_dir, root, free_port()
         self.environ = {**os.environ, "DATA_DIR": str(data_dir), "PORT": str(self.port), **environ}
         self.url = self.staff_email = self.staff_password = ""
         self.lines: list[str] = []
@@ -221,7 +221,7 @@ class LiveServer:
         self.lines.clear()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service", "serve", "--demo"],
-            cwd=ROOT,
+            cwd=self.root,
             env=self.environ,
             stdout=subprocess.PIPE,
             stderr=(self.data_dir.parent / f"{self.data_dir.name}.log").open("a"),
@@ -231,7 +231,9 @@ class LiveServer:
         deadline = time.monotonic() + 90
         while not any(line.startswith("Press Ctrl+C") for line in self.lines):
             assert self.process.poll() is None, f"the server ended: {self.lines}"
-            assert time.monotonic() < deadline, f"the server did not start: {self.lines}"
+            if time.monotonic() > deadline:
+                self.process.kill()  # nobody else would
+                raise AssertionError(f"the server did not start: {self.lines}")
             time.sleep(0.05)
         first = next(line for line in self.lines if "http://" in line)
         self.url = re.search(r"http://[^/\s]+", first).group()  # type: ignore[union-attr]

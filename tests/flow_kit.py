@@ -7,8 +7,10 @@ from channels.base import Inbound, Kind
 from service import delivery, flow
 from service.context import Context
 from service.db import Database
+from service.metrics import Metrics
 from service.models import Message, Staff
 from service.settings import Settings
+from service.steps import Steps
 from tests.fakes import NoKnowledge, ScriptedAgent, ScriptedChannel
 
 ids = itertools.count(1)
@@ -18,12 +20,15 @@ def make_context(
     db: Database, *, channel: Any = None, script: Any = None, gate: Any = None, **settings: Any
 ) -> Context:
     values = {"lease_seconds": 1.0, "respond_give_up_seconds": 5.0, "company_name": "Pellworth", **settings}
+    metrics = Metrics()
     return Context(
         settings=Settings(_env_file=None, **values),
         db=db,
         channels={"sink": channel or ScriptedChannel()},
         knowledge=NoKnowledge(),  # type: ignore[arg-type]
         agent=ScriptedAgent(script, gate=gate),  # type: ignore[arg-type]
+        metrics=metrics,
+        steps=Steps(metrics.step_seconds),
     )
 
 

@@ -75,7 +75,7 @@ async def test_after_ten_wrong_tries_the_page_says_when_to_come_back(desk: Desk)
     desk.now += 180
     answer = await login(desk)
     assert answer.status_code == 429
-    assert "Come back in 12 minutes." in answer.text
+    assert "Please try again in 12 minutes." in answer.text
     assert int(answer.headers["retry-after"]) == pytest.approx(720, abs=1)
     desk.now += 721
     assert (await login(desk)).status_code == 303

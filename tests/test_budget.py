@@ -97,17 +97,15 @@ async def test_what_was_spent_is_counted_from_the_stored_decisions(db: Any) -> N
         await session.flush()
         one, two = (conversation.id for conversation in made)
         now = time.time()
-        for conversation, usage, at in (
-            (one, {"cost_usd": 0.01}, now),
-            (one, {"cost_usd": 0.02}, now - 3 * 24 * 3600),
-            (two, {"cost_usd": 0.04}, now - 3600),
-            (two, {"cost_usd": 0.08}, now - 25 * 3600),
+        for conversation, cost, at in (
+            (one, 0.01, now),
+            (one, 0.02, now - 3 * 24 * 3600),
+            (two, 0.04, now - 3600),
+            (two, 0.08, now - 25 * 3600),
             (one, None, now),
-            (one, "absent", now),
         ):
-            record = {} if usage == "absent" else {"usage": usage}
             session.add(
-                Decision(conversation_id=conversation, verdict="answer", reason="", record=record, created_at=at)
+                Decision(conversation_id=conversation, verdict="answer", reason="", cost_usd=cost, created_at=at)
             )
     assert await spending.spent(db, one) == Spent(pytest.approx(0.03), pytest.approx(0.05))
     assert await spending.spent(db, None) == Spent(0.0, pytest.approx(0.05))
@@ -135,6 +133,7 @@ async def test_a_conversation_is_answered_by_claude_until_its_money_is_spent(sta
         decisions = list((await session.exec(select(Decision).order_by(col(Decision.id)))).all())
     # The third finds the money spent; another conversation has its own.
     assert [bool(each.record["usage"]) for each in decisions] == [True, True, False, True]
+    assert [each.cost_usd for each in decisions] == [(each.record["usage"] or {}).get("cost_usd") for each in decisions]
     assert [each.verdict for each in decisions] == ["answer"] * 4
     assert "this conversation has cost $0.0009, and CLAUDE_USD_PER_CONVERSATION" in decisions[2].reason
     assert len(server.requests) == 3

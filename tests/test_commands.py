@@ -85,6 +85,43 @@ def test_ingest_of_no_folder_is_a_sentence(tmp_path: Path) -> None:
     assert "is not a folder" in done.stdout
 
 
+def test_check_deep_tries_everything_out_and_its_exit_code_tells(tmp_path: Path) -> None:
+    assert firstline("staff", "add", "ana@example.org", data=tmp_path).returncode == 0
+    done = firstline("check", "--deep", data=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("Staff: 1 with a login", "Language model: all-MiniLM-L6-v2", "Articles: none is published"):
+        assert words in done.stdout
+    wrong = firstline("check", "--deep", data=tmp_path, PUBLIC_BASE_URL="http://help.example.org")
+    assert wrong.returncode == 1
+    assert "bad" in wrong.stdout
+    assert "Traceback" not in done.stdout + done.stderr + wrong.stdout + wrong.stderr
+
+
+def test_a_backup_is_restored_elsewhere_and_refusals_are_sentences(tmp_path: Path) -> None:
+    file = tmp_path / "b.zip"
+    nothing = firstline("backup", str(file), data=tmp_path / "a")
+    assert nothing.returncode == 2
+    assert "nothing to back up" in nothing.stdout
+    assert firstline("staff", "add", "ana@example.org", data=tmp_path / "a").returncode == 0
+    made = firstline("backup", str(file), data=tmp_path / "a")
+    assert made.returncode == 0, made.stdout + made.stderr
+    restored = firstline("restore", str(file), data=tmp_path / "b")
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert "1 with a login" in firstline("check", data=tmp_path / "b").stdout
+    again = firstline("restore", str(file), data=tmp_path / "b")
+    assert again.returncode == 2
+    assert "--force" in again.stdout
+    for done in (nothing, made, restored, again):
+        assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_short_secret_key_is_refused_and_never_shown(tmp_path: Path) -> None:
+    done = firstline("check", data=tmp_path, SECRET_KEY="hunter2hunter2")
+    assert done.returncode == 2
+    assert "SECRET_KEY" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+
+
 def test_evaluate_of_no_pack_is_a_sentence(tmp_path: Path) -> None:
     done = firstline("evaluate", str(tmp_path), data=tmp_path)
     assert done.returncode == 2

@@ -78,6 +78,16 @@ def test_the_readme_names_every_setting_and_no_other() -> None:
     assert table == {name.upper() for name in Settings.model_fields}
 
 
+def test_the_readme_names_every_metric_and_no_other() -> None:
+    from service.metrics import Metrics
+
+    named = re.findall(r"^\| `(firstline_[a-z_]+)(?:\{[a-z, ]+\})?` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    ours = Metrics().registry.collect()
+    there = {each.name + ("_total" if each.type == "counter" else "") for each in ours}
+    assert len(named) == len(set(named)), "one is named twice"
+    assert set(named) == {name for name in there if name.startswith("firstline_")}
+
+
 def test_the_example_environment_names_every_setting() -> None:
     from service.settings import Settings
 

@@ -158,7 +158,7 @@ async def test_the_timeline_tells_who_said_what_and_what_happened_between(
     [
         ("sent", "", "Sent"),
         ("queued", "", "Sending"),
-        ("uncertain", "", "Outcome unknown, sent once more"),
+        ("uncertain", "It was sent twice.", "Outcome unknown: it was sent twice"),
         ("failed", "The number is not in use.", "Failed: the number is not in use"),
         ("cancelled", "A person had taken over.", "Not sent: a person had taken over"),
     ],

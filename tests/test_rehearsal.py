@@ -186,9 +186,12 @@ async def test_what_never_ended_counts_as_the_most_it_may_have_cost(desk: Desk, 
 
 async def decided(desk: Desk, at: float, **record: Any) -> None:
     conversation = await desk.conversation(("customer", "hello"))
+    cost = (record.get("usage") or {}).get("cost_usd")
     async with desk.db.write() as session:
         session.add(
-            Decision(conversation_id=conversation, verdict="answer", reason="", record=record, created_at=at)  # type: ignore[call-arg]
+            Decision(  # type: ignore[call-arg]
+                conversation_id=conversation, verdict="answer", reason="", record=record, cost_usd=cost, created_at=at
+            )
         )
 
 

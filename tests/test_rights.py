@@ -35,6 +35,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "GET /shop.css": EVERYBODY,
     "GET /healthz": EVERYBODY,
     "GET /readyz": EVERYBODY,
+    "GET /metrics": (),  # for who has METRICS_TOKEN: tests/test_metrics.py
     "GET /help": EVERYBODY,
     "GET /help/style.css": EVERYBODY,
     "GET /help/{slug}": EVERYBODY,
@@ -67,6 +68,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "POST /desk/articles/{article_id}/versions/{number}/restore": EDITORS,
     "GET /desk/ask": STAFF,
     "POST /desk/ask": STAFF,
+    "GET /desk/figures": STAFF,
+    "GET /desk/figures.json": STAFF,
 }
 #: Routes that answer everybody alike, and not with what was asked for: a wrong password, an unknown page.
 ALIKE = {"POST /desk/login": 401, "GET /desk/{rest:path}": 404}

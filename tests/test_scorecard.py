@@ -15,7 +15,8 @@ from service.agent.evidence import Draft, Quoted
 from service.evaluation import PackError, evaluate, print_scorecard
 from service.evaluation.datasets import Question
 from service.evaluation.judge import holds, judge, says
-from service.evaluation.scorecard import Outcome, auroc, ece, interval, ordering, scorecard
+from service.evaluation.scorecard import Outcome, auroc, ece, ordering, scorecard
+from service.rates import interval
 from tests.passages import found, passage
 
 pytestmark = pytest.mark.anyio

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event
 from sqlmodel import func, select
 
 from service import conversations, web
@@ -245,3 +246,31 @@ async def test_the_widget_may_be_read_from_any_site_and_only_with_the_headers_it
     )
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_readers_who_wait_for_a_conversation_ask_together_and_each_finds_its_own(db) -> None:
+    context = make_context(db)
+    asked: list[int] = []
+
+    @event.listens_for(db.engine.sync_engine, "before_cursor_execute")
+    def count(connection, cursor, statement, parameters, *rest) -> None:
+        if "conversation.thread IN" in statement:
+            asked.append(len(parameters))
+
+    async with contextlib.AsyncExitStack() as stack:
+        readers = [await stack.enter_async_context(following(context, thread=f"t{each}")) for each in range(50)]
+        assert {(await event())[1]["state"] for event in readers} == {"agent"}
+        waiting = [asyncio.create_task(event()) for event in readers]
+        await asyncio.sleep(0.1)
+        asked.clear()
+        for each in (7, 8):
+            await write(context, f"hello from {each}", thread=f"t{each}")
+        for each in (7, 8):
+            kind, data, _ = await waiting[each]
+            assert (kind, data["text"]) == ("message", f"hello from {each}")
+        assert asked, "they must have looked"
+        assert len(asked) < 20, "one query for each of fifty readers is too many"
+        assert max(asked) > 10
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PARTS = ("store.js", "stream.js", "thread.js", "elements.js", "panel.js")
+PARTS = ("store.js", "stream.js", "tries.js", "thread.js", "elements.js", "panel.js")
 
 
 def script() -> bytes:

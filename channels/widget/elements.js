@@ -38,6 +38,12 @@ function clock(seconds) {
   return then.toLocaleString([], today ? time : { day: "numeric", month: "short", ...time });
 }
 
+/** "20 seconds", "2 minutes". */
+function span(seconds) {
+  const [number, unit] = seconds < 120 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  return `${number} ${unit}${number === 1 ? "" : "s"}`;
+}
+
 function sentences(text) {
   if (!("Segmenter" in Intl)) return [text];
   return [...new Intl.Segmenter(undefined, { granularity: "sentence" }).segment(text)].map((each) => each.segment);

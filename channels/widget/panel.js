@@ -188,6 +188,8 @@ class FirstlineChat extends HTMLElement {
     if (connection === "lost") {
       const cause = navigator.onLine ? "We can't be reached right now." : "You're offline.";
       [kind, text] = ["lost", `${cause} Your messages are kept and will be sent.`];
+    } else if (connection === "held") {
+      [kind, text] = ["held", "Too many chats are open from here. This one goes on by itself in a moment."];
     } else if (connection === "connecting" && waited >= SLOW) {
       [kind, text] = ["connecting", "Connecting…"];
     } else if (connection === "connecting") {
@@ -202,11 +204,11 @@ class FirstlineChat extends HTMLElement {
 
   /** Whether somebody else said something that was not there before. */
   renderMessages() {
-    const { messages, unsent, turn, link: connection } = this.thread;
+    const { messages, unsent, turn, later, link: connection } = this.thread;
     const shown = [...messages.values()].sort((a, b) => a.seq - b.seq);
     const known = new Set(shown.map((message) => message.id).filter(Boolean));
     const owed = [...unsent.values()].filter((message) => !known.has(message.id)).sort((a, b) => a.at - b.at);
-    const all = [...shown, ...owed.map((message) => ({ ...message, author: "customer", owed: !message.gone }))];
+    const all = [...shown, ...owed.map((message) => ({ ...message, author: "customer", owed: !message.gone, later }))];
     const keys = new Set();
     let place = this.messages.firstChild;
     let before = null;
@@ -276,12 +278,15 @@ class FirstlineChat extends HTMLElement {
     return node;
   }
 
-  drawFate(node, { id, owed, late, refused }) {
+  drawFate(node, { id, owed, late, later, refused }) {
     node.querySelector(".fate")?.remove();
     if (!owed) return;
     const edit = () => this.fill([this.thread.withdraw(id), this.input.value].filter(Boolean).join("\n"));
     if (refused) {
       node.append(h("p.fate.refused", {}, `Not sent. ${refused} `, h("button", { type: "button", click: edit }, "Edit")));
+    } else if (later) {
+      const when = ` A lot came from here at once: it is sent by itself in ${span(later)}.`;
+      node.append(h("p.fate", {}, "Not sent yet.", late ? when : "")); // the time is the next one's; others come after it
     } else if (late) {
       const now = h("button", { type: "button", click: () => this.thread.hurry() }, "Try now");
       node.append(h("p.fate", {}, "Not sent yet. ", now));

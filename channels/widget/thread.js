@@ -1,14 +1,9 @@
 // The conversation as this visitor's browser knows it: token, messages, what is not sent yet, the live stream. No DOM.
 
-const SECOND = 1000;
 const PATIENCE = 15 * SECOND; // for one request
 const SILENCE = 40 * SECOND; // the server gives a sign of life every 15 s: past this the stream is dead
 const HIDDEN = 60 * SECOND; // a page nobody has looked at for so long gives its connection back
 const OTHER_TAB = 5 * SECOND; // how long another tab is left alone with what it is sending
-const WAITS = [1, 2, 4, 8, 15].map((seconds) => seconds * SECOND); // between tries, with jitter
-
-/** The server said no for good: its sentence is for the visitor. */
-class Refused extends Error {}
 
 /** Fires "change" whenever there is something new to show. */
 class Thread extends EventTarget {
@@ -21,12 +16,13 @@ class Thread extends EventTarget {
     this.messages = new Map(); // seq -> message
     this.unsent = new Map(); // id -> {id, text, person, at, late, refused}
     this.turn = { state: "agent", busy: false, name: "" };
-    this.link = "idle"; // idle | connecting | live | lost
+    this.later = 0; // seconds for which the server wants nothing more sent, as it said last; 0: it has not said so
+    this.link = "idle"; // idle | connecting | live | lost | held: the server has too many open from here
     this.cursor = "";
     this.renewed = false; // the earlier conversation could not be opened any more
     this.since = 0; // when `link` became what it is, in ms
     this.wanted = this.asked = false;
-    this.naps = new Set();
+    this.naps = new Naps();
     for (const name of this.store.names("out ")) this.take(name);
     this.listen();
   }
@@ -64,7 +60,7 @@ class Thread extends EventTarget {
   }
 
   hurry() {
-    for (const wake of [...this.naps]) wake();
+    this.naps.end();
   }
 
   // --- what is not sent yet
@@ -94,7 +90,7 @@ class Thread extends EventTarget {
       if (!message) break;
       try {
         await this.post(message);
-        tries = 0;
+        tries = this.later = 0;
       } catch (error) {
         if (error instanceof Refused) {
           message.refused = error.message;
@@ -102,10 +98,12 @@ class Thread extends EventTarget {
           continue;
         }
         message.late = true;
+        this.later = error instanceof Later ? Math.ceil(error.wait / SECOND) : 0;
         this.changed();
-        await this.nap(tries++);
+        await this.naps.until(error, tries++);
       }
     }
+    this.later = 0;
     this.flushing = false;
   }
 
@@ -171,6 +169,7 @@ class Thread extends EventTarget {
       signal: AbortSignal.timeout(PATIENCE),
     });
     if (response.status === 403) this.greeted = false; // the next try asks for a token first
+    if (response.status === 429) throw new Later(response);
     return response;
   }
 
@@ -180,7 +179,7 @@ class Thread extends EventTarget {
     if (this.following) return;
     this.following = true;
     this.connect("connecting");
-    for (let failures = 0; this.wanted; ) {
+    for (let failures = 0, why; this.wanted; ) {
       try {
         await this.greet();
         await this.read(() => {
@@ -188,14 +187,16 @@ class Thread extends EventTarget {
           this.connect("live");
           this.hurry();
         });
-      } catch {
-        // why it ended makes no difference: it is tried again
+        why = null;
+      } catch (error) {
+        why = error; // it is tried again in any case
       }
       if (!this.wanted) break;
       failures += 1;
       // A server that restarts is back within a second or two: nobody needs to know.
-      this.connect(failures > 2 || !navigator.onLine ? "lost" : "connecting");
-      await this.nap(failures - 1);
+      const lost = failures > 2 || !navigator.onLine;
+      this.connect(why instanceof Later ? "held" : lost ? "lost" : "connecting");
+      await this.naps.until(why, failures - 1);
     }
     this.following = false;
     this.connect("idle");
@@ -216,6 +217,7 @@ class Thread extends EventTarget {
       const options = { headers, credentials: "omit", cache: "no-store", signal: abort.signal };
       const response = await fetch(`${this.server}/stream`, options);
       if (response.status === 403) this.greeted = false;
+      if (response.status === 429) throw new Later(response);
       if (!response.ok) throw new Error(`status ${response.status}`);
       arrived();
       for await (const event of events(response.body, alive)) this.apply(event);
@@ -290,18 +292,5 @@ class Thread extends EventTarget {
 
   changed() {
     this.dispatchEvent(new Event("change"));
-  }
-
-  nap(tries) {
-    const wait = WAITS[Math.min(tries, WAITS.length - 1)] * (0.75 + Math.random() / 2);
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.naps.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, wait);
-      this.naps.add(wake);
-    });
   }
 }

@@ -1,7 +1,6 @@
 """The agent: one message in, one verdict out, and the record of everything it was made from."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from service.agent.parts import in_light_of
 from service.agent.policy import MOST_QUESTIONS, Answer, Clarify, Escalate, Part, Verdict, decide
 from service.agent.screen import Screened, gist, questions, screen
 from service.agent.secrets import redact
+from service.steps import Steps
 
 if TYPE_CHECKING:
     from knowledge import Knowledge
@@ -101,8 +101,9 @@ class Agent:
         wrong_rate: float,
         threshold: float | None = None,
         claude: "Claude | None" = None,
+        steps: Steps | None = None,
     ) -> None:
-        self.claude = claude
+        self.claude, self.steps = claude, steps or Steps()
         self.knowledge, self.confidence, self.company = knowledge, confidence, company
         self.threshold = confidence.threshold(wrong_rate).value if threshold is None else threshold
 
@@ -116,7 +117,7 @@ class Agent:
         if self.claude is None or asked.conversation_id is None:
             return response
         sure = min((self.sure(part) for part in examined.parts), default=0.0)
-        return await consult(self.claude, asked, examined, response, sure, self.company)
+        return await consult(self.claude, asked, examined, response, sure, self.company, self.steps)
 
     async def close(self) -> None:
         """Let go of what is held open."""
@@ -125,12 +126,12 @@ class Agent:
 
     async def examine(self, asked: Asked) -> Examined:
         """Everything up to the decision, which alone needs the confidence."""
-        began = time.perf_counter()
-        # A long text takes the screen a while; the event loop has other customers.
-        screened = await asyncio.to_thread(
-            screen, asked.text, asked.history, wants_person=asked.wants_person, resumed=asked.resumed
-        )
-        seconds = {"screen": time.perf_counter() - began, "search": 0.0, "draft": 0.0, "check": 0.0}
+        with self.steps("screen") as step:
+            # A long text takes the screen a while; the event loop has other customers.
+            screened = await asyncio.to_thread(
+                screen, asked.text, asked.history, wants_person=asked.wants_person, resumed=asked.resumed
+            )
+        seconds = {"screen": step.seconds, "search": 0.0, "draft": 0.0, "check": 0.0}
         if screened.kind != "question":
             return Examined(screened, (), seconds)
         text = gist(screened.text)
@@ -160,17 +161,18 @@ class Agent:
         seconds: dict[str, float],
         whole: Found | None = None,
     ) -> Searched:
-        began = time.perf_counter()
-        found = await self.knowledge.search(question, history)
-        found = in_light_of(whole, found) if whole else found
-        searched = time.perf_counter()
-        proposed = draft_answer(question, found)
-        drafted = time.perf_counter()
-        checked, cut = check(proposed, found.passages) if proposed else (None, ())
-        facts = facts_of(found.facts, checked.facts if checked else {}, screened.facts or {})
-        ended = time.perf_counter()
-        for step, took in (("search", searched - began), ("draft", drafted - searched), ("check", ended - drafted)):
-            seconds[step] += took
+        with self.steps("search") as searched:
+            found = await self.knowledge.search(question, history)
+            found = in_light_of(whole, found) if whole else found
+            searched.note(passages=len(found.passages), revision=found.revision)
+        with self.steps("draft") as drafted:
+            proposed = draft_answer(question, found)
+        with self.steps("check") as checking:
+            checked, cut = check(proposed, found.passages) if proposed else (None, ())
+            facts = facts_of(found.facts, checked.facts if checked else {}, screened.facts or {})
+            checking.note(cut=len(cut))
+        for step, took in (("search", searched), ("draft", drafted), ("check", checking)):
+            seconds[step] += took.seconds
         return Searched(question, found, checked, cut, facts)
 
     def sure(self, searched: Searched) -> float:
@@ -181,12 +183,15 @@ class Agent:
 
     def conclude(self, asked: Asked, examined: Examined) -> Response:
         """The decision on what was examined, and its record."""
-        began = time.perf_counter()
-        parts = tuple(Part(each.question, each.draft, each.found.passages, self.sure(each)) for each in examined.parts)
-        said = [text for author, text in asked.history if author == "agent"]
-        verdict = decide(examined.screened, parts, self.threshold, company=self.company, said=said)
-        confidence = together([part.confidence for part in parts]) if parts else None
-        seconds = examined.seconds | {"decide": time.perf_counter() - began}
+        with self.steps("decide") as step:
+            parts = tuple(
+                Part(each.question, each.draft, each.found.passages, self.sure(each)) for each in examined.parts
+            )
+            said = [text for author, text in asked.history if author == "agent"]
+            verdict = decide(examined.screened, parts, self.threshold, company=self.company, said=said)
+            confidence = together([part.confidence for part in parts]) if parts else None
+            step.note(verdict=type(verdict).__name__.lower(), confidence=confidence)
+        seconds = examined.seconds | {"decide": step.seconds}
         record = _record(asked, examined, verdict, confidence, self.threshold, seconds)
         return Response(verdict, _topic(examined), confidence, self.threshold if parts else None, record)
 

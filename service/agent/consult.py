@@ -1,6 +1,5 @@
 """How Claude's word counts: it may put a good answer better, or call for a person; never answer what was not sure."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from service.agent.cited import Cut
 from service.agent.evidence import Draft, describe
 from service.agent.layout import dangles
 from service.agent.policy import Answer, Escalate, Part, decide
+from service.steps import Steps
 
 if TYPE_CHECKING:
     from service.agent import Asked, Examined, Response
@@ -34,15 +34,22 @@ def chosen(examined: "Examined") -> list[tuple[int, int]]:
 
 
 async def consult(
-    claude: "Claude", asked: "Asked", examined: "Examined", response: "Response", sure: float, company: str
+    claude: "Claude",
+    asked: "Asked",
+    examined: "Examined",
+    response: "Response",
+    sure: float,
+    company: str,
+    steps: Steps,
 ) -> "Response":
     """The response with Claude's word counted in. `response` is what the articles alone would answer, `sure` of it."""
     if not isinstance(response.verdict, Answer) or not examined.parts:
         return response
-    began = time.perf_counter()
     places = chosen(examined)
     passages = [examined.parts[part].found.passages[place] for part, place in places]
-    consulted = await claude.write(examined.screened.text, asked.history, passages, asked.conversation_id)
+    with steps("claude") as step:
+        consulted = await claude.write(examined.screened.text, asked.history, passages, asked.conversation_id)
+        step.note(then=consulted.outcome.then, cost_usd=(consulted.usage or {}).get("cost_usd"))
     draft = consulted.draft
     if draft:
         draft, cut = _as_measured(draft, passages, examined)
@@ -74,7 +81,7 @@ async def consult(
     if draft or consulted.outcome.then == "person":
         record |= {"model_version": claude.model.name, "prompt_version": consulted.record["prompt_version"]}
     record |= {
-        "seconds": record["seconds"] | {"claude": round(time.perf_counter() - began, 6)},
+        "seconds": record["seconds"] | {"claude": round(step.seconds, 6)},
         "verdict": type(verdict).__name__.lower(),
         "text": verdict.text,
         "reason": verdict.reason,

@@ -34,7 +34,7 @@ async def ask_claude(
             asked = Asked(question.text, question.history)
             alone = agent.conclude(asked, each)
             sure = min((agent.sure(part) for part in each.parts), default=0.0)
-            response = await consult(claude, asked, each, alone, sure, agent.company)
+            response = await consult(claude, asked, each, alone, sure, agent.company, agent.steps)
             show(number, len(examined), "Asking Claude")
             record = response.record.get("claude")
             outcomes[record["then"] if record else "not asked"] += 1

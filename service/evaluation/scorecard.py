@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from service.rates import interval
+
 ECE_BINS = 10
-Z_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -153,16 +154,6 @@ def ece(scores: Sequence[float], right: Sequence[bool]) -> float | None:
         ]
         gap += abs(sum(score for score, _ in inside) - sum(hit for _, hit in inside))
     return gap / len(scores)
-
-
-def interval(hits: int, of: int) -> list[float] | None:
-    """The 95 % interval of a rate, after Wilson (1927)."""
-    if not of:
-        return None
-    rate, square = hits / of, Z_95 * Z_95
-    centre = (rate + square / (2 * of)) / (1 + square / of)
-    half = Z_95 / (1 + square / of) * math.sqrt(rate * (1 - rate) / of + square / (4 * of * of))
-    return [max(0.0, centre - half) if hits else 0.0, min(1.0, centre + half) if hits < of else 1.0]
 
 
 def _rate(name: str, hits: int, of: int) -> dict[str, Any]:

@@ -208,7 +208,7 @@ def test_leaving_with_unsaved_words_is_asked_about_and_without_them_is_not(eddy:
 def test_support_sees_no_way_to_write(new_context: NewContext, accounts: dict[str, str]) -> None:
     page = sign_in(new_context().new_page(), accounts["Sue"], PASSWORD)
     places = page.get_by_role("navigation", name="Desk")
-    expect(places.get_by_role("link")).to_have_text(["Inbox", "Articles", "Ask"])
+    expect(places.get_by_role("link")).to_have_text(["Inbox", "Articles", "Ask", "Figures"])
     places.get_by_role("link", name="Articles").click()
     expect(page.get_by_role("link", name="New article")).to_have_count(0)
     page.locator(".article-row").first.click()

@@ -170,7 +170,7 @@ def test_what_is_new_fits_and_axe_finds_no_serious_fault(
     expect(page.locator("#claude-notice")).to_contain_text("Written by", timeout=ANSWER_MS)
     wrong += [f"ask: {each}" for each in faults(page)]
     page.screenshot(path=tmp_path / "ask.png", full_page=True)
-    record = json.dumps({"claude": {"then": "quote", "needs_usd": 0.5}, "usage": {"cost_usd": 4.9}})
+    record = json.dumps({"claude": {"then": "quote", "needs_usd": 0.5}})
     with sqlite3.connect(server.data_dir / "firstline.db") as connection:
         connection.execute("INSERT INTO customer (name, created_at) VALUES ('C', 0)")
         connection.execute(
@@ -183,8 +183,8 @@ def test_what_is_new_fits_and_axe_finds_no_serious_fault(
             "SELECT customer_id, max(id), 'x', external_id, 'resolved', '', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM identity"
         )
         connection.execute(
-            "INSERT INTO decision (conversation_id, verdict, reason, topic, record, created_at) "
-            "SELECT max(id), 'answer', '', '', ?, strftime('%s', 'now') FROM conversation",
+            "INSERT INTO decision (conversation_id, verdict, reason, topic, record, cost_usd, created_at) "
+            "SELECT max(id), 'answer', '', '', ?, 4.9, strftime('%s', 'now') FROM conversation",
             (record,),
         )
     page.goto("/desk")

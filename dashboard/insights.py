@@ -1,0 +1,110 @@
+"""The page of figures: each with its number, its chart, its definition and the table behind it."""
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from dashboard import charts
+from dashboard.auth import Who, needs
+from dashboard.pages import DeskRoute, context_of, render
+from service import insights
+from service.flow import clean
+from service.measured import Scope
+
+router = APIRouter(prefix="/desk", route_class=DeskRoute)
+READ = needs("read figures")
+
+#: The periods with a link of their own, the usual one second; days.
+PERIODS = (7, 30, 90)
+USUAL = 30
+#: More days than this are not legible in one chart.
+MOST_DAYS = 366
+
+
+@router.get("/figures", dependencies=READ)
+async def figures(
+    request: Request,
+    who: Who,
+    days: str = "",
+    first: Annotated[str, Query(alias="from")] = "",
+    last: Annotated[str, Query(alias="to")] = "",
+    channel: str = "",
+    topic: str = "",
+) -> Response:
+    """The days from `from` to `to`, or the last `days`, of every channel and topic or of one."""
+    context = context_of(request)
+    scope, sentence = _scope(context.clock(), days, first, last, channel, topic)
+    today = _day_of(context.clock())
+    return render(
+        request,
+        "figures.html",
+        who=who,
+        scope=scope,
+        sentence=sentence,
+        today=today,
+        periods=[(period, _query(period, scope), _is_last(scope, period, today)) for period in PERIODS],
+        channels=[(each.name, each.title or each.name) for each in context.channels.values()],
+        topics=await insights.topics(context.db),
+        figures=await insights.measure(context.db, scope),
+        draw=charts.draw,
+        share_bar=charts.share_bar,
+    )
+
+
+@router.get("/figures.json", dependencies=READ)
+async def figures_as_json(
+    request: Request,
+    days: str = "",
+    first: Annotated[str, Query(alias="from")] = "",
+    last: Annotated[str, Query(alias="to")] = "",
+    channel: str = "",
+    topic: str = "",
+) -> Response:
+    """The same numbers for a program; the columns have one value for each of the days."""
+    context = context_of(request)
+    scope, sentence = _scope(context.clock(), days, first, last, channel, topic)
+    if sentence:
+        return JSONResponse({"error": sentence}, 400)
+    found = {
+        figure.name: {"unit": figure.unit, "definition": figure.definition, "counted": figure.counted}
+        | asdict(measured)
+        for figure, measured in await insights.measure(context.db, scope)
+    }
+    return JSONResponse({"days": [day.isoformat() for day in scope.days], "figures": found})
+
+
+def _scope(now: float, days: str, first: str, last: str, channel: str, topic: str) -> tuple[Scope, str]:
+    """What is asked for, or what is usual and a sentence that says why."""
+    today, sentence = _day_of(now), ""
+    count = int(days) if days in map(str, PERIODS) else USUAL
+    usual = (today - timedelta(count - 1), today)
+    try:
+        end = date.fromisoformat(last) if last else today
+        begin = date.fromisoformat(first) if first else end - timedelta(count - 1)
+    except (ValueError, OverflowError):
+        (begin, end), sentence = usual, f"Write a day like {today}."
+    if begin > end:
+        (begin, end), sentence = usual, "The first day must not be after the last one."
+    elif (end - begin).days >= MOST_DAYS:
+        (begin, end), sentence = usual, f"Choose at most {MOST_DAYS} days."
+    if sentence:
+        sentence += f" These are the last {count} days."
+    return Scope(begin, end, now, clean(channel), clean(topic)), sentence
+
+
+def _day_of(now: float) -> date:
+    return datetime.fromtimestamp(now, UTC).date()
+
+
+def _is_last(scope: Scope, period: int, today: date) -> bool:
+    return scope.last == today and len(scope.days) == period
+
+
+def _query(period: int, scope: Scope) -> str:
+    """The address of another period with the same channel and topic."""
+    narrowed = {"channel": scope.channel, "topic": scope.topic}
+    return "?" + urlencode({"days": period} | {name: value for name, value in narrowed.items() if value})
