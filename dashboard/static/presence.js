@@ -6,12 +6,13 @@ const others = document.getElementById("others");
 const page = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 let timer;
 let asking = false;
+let left = false;
 
 const address = (verb) => `/desk/articles/${form.dataset.article}/${verb}`;
 const fields = (more) => new URLSearchParams({ csrf: form.elements.csrf.value, page, ...more });
 
 async function say() {
-  if (asking) return;
+  if (asking || left) return;
   asking = true;
   try {
     const body = fields({ hidden: document.hidden });
@@ -29,6 +30,7 @@ function show(html) {
 }
 
 function start() {
+  left = false;
   clearInterval(timer);
   timer = setInterval(say, EVERY);
   say();
@@ -36,7 +38,8 @@ function start() {
 
 if (others && form) {
   start();
-  document.addEventListener("visibilitychange", say);
-  addEventListener("pagehide", () => { clearInterval(timer); navigator.sendBeacon(address("gone"), fields({})); });
+  // A page that is being left is hidden too, and must not come back by saying so.
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) say(); });
+  addEventListener("pagehide", () => { left = true; clearInterval(timer); navigator.sendBeacon(address("gone"), fields({})); });
   addEventListener("pageshow", (event) => { if (event.persisted) start(); });
 }
