@@ -7,7 +7,7 @@ TORCH_INDEX ?=
 BIN = .venv/bin
 STAMP = .venv/.made
 
-.PHONY: setup run test check clean
+.PHONY: setup run test check bench clean
 
 setup: $(STAMP)
 
@@ -32,7 +32,17 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
+# What it compares with has an environment of its own, made the first time. Where it cannot be made, that part is left out.
+BENCH = tests/bench/langgraph/requirements.txt
+
+bench: $(STAMP)
+	@test .venv-bench/.made -nt $(BENCH) || { rm -rf .venv-bench && $(PYTHON) -m venv .venv-bench \
+		&& echo "Installing LangGraph beside it: a minute or two the first time." \
+		&& .venv-bench/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r $(BENCH) \
+		&& touch .venv-bench/.made; } || { rm -rf .venv-bench; echo "LangGraph could not be installed; the rest is measured."; }
+	$(BIN)/python -m tests.bench $(if $(JSON),--json $(JSON))
+
 # Never the data: DATA_DIR stays as it is.
 clean:
-	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find channels knowledge service dashboard tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,8 @@
-"""What staff see and do: sign in, answer customers, write and publish articles, ask the agent, read the figures."""
+"""What staff see and do: answer customers, look into the record, write articles, read the figures, keep accounts."""
 
 from fastapi import FastAPI
 
-from dashboard import articles, ask, auth, history, inbox, insights, pages, presence
+from dashboard import account, articles, ask, auth, history, inbox, insights, members, pages, presence, record
 from service.context import Context
 
 
@@ -16,5 +16,8 @@ def mount(app: FastAPI, context: Context) -> None:
     app.include_router(articles.router)
     app.include_router(history.router)
     app.include_router(ask.router)
+    app.include_router(record.router)
+    app.include_router(account.router)
+    app.include_router(members.router)
     app.include_router(insights.router)
     app.include_router(pages.router)

@@ -20,6 +20,12 @@ from service.throttle import TooMany
 router = APIRouter(prefix="/desk", route_class=DeskRoute)
 
 WRONG = "That email and password do not belong together. Check both and try again."
+DISABLED = "This account is disabled. An admin of your desk can enable it again."
+#: To a browser whose session is not there any more: which of these it was, it must not learn without the password.
+ENDED = (
+    "You were signed out: the session ran out, the password was changed or the account was disabled. Sign in again, or "
+    "ask an admin."
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,8 @@ Acting = Annotated[SignedIn, Depends(acting)]
 async def login_page(request: Request, next: str = "") -> Response:
     if await _session(request):
         return RedirectResponse(safe_next(next), 303)
-    return render(request, "login.html", next=safe_next(next), email="", sentence="")
+    ended = ENDED if cookie_name(context_of(request)) in request.cookies else ""
+    return render(request, "login.html", next=safe_next(next), email="", sentence=ended)
 
 
 @router.post("/login")
@@ -104,6 +111,8 @@ async def login(
         response = again(429, str(error))
         response.headers["Retry-After"] = str(error.seconds)
         return response
+    except accounts.Disabled:
+        return again(403, DISABLED)
     if staff is None:
         return again(401, WRONG)
     hours = context.settings.session_hours

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from dashboard import grounds, queue, timeline, words
 from dashboard.auth import Acting, SignedIn, Who, needs, signed_in
 from dashboard.pages import DeskRoute, SignedOut, by_htmx, context_of, render
-from service import conversations
+from service import conversations, labels
 from service.context import Context
 from service.flow import clean
 from service.models import Conversation, Decision
@@ -96,6 +96,32 @@ async def decision(request: Request, who: Who, decision_id: Id) -> Response:
     return render(request, name, who=who, grounds=grounds.read(found), conversation_id=found.conversation_id)
 
 
+@router.post("/decisions/{decision_id}/label", dependencies=needs("label decisions"))
+async def label(
+    request: Request, who: Acting, decision_id: Id, view: Seen, value: Annotated[str, Form()] = ""
+) -> Response:
+    """Say what one thinks of a decision, or with an empty `value` nothing any more."""
+    context, sentence = context_of(request), ""
+    async with context.db.read() as session:
+        decision = await session.get(Decision, decision_id)
+    if decision is None:
+        raise HTTPException(404, "There is no such decision.")
+    try:
+        async with context.db.write() as session:
+            if value:
+                await labels.label(session, decision_id, who.staff, value, context.clock())
+            else:
+                await labels.withdraw(session, decision_id, who.staff)
+    except conversations.NotPossible as error:
+        sentence = str(error)
+    status = 409 if sentence else 200
+    if by_htmx(request):
+        return await _part(request, who, decision.conversation_id, view, status=status, sentence=sentence)
+    if sentence:
+        return await _page(request, who, decision.conversation_id, view, status=status, sentence=sentence)
+    return RedirectResponse(f"/desk/conversations/{decision.conversation_id}{view.query}", 303)
+
+
 @router.post("/conversations/{conversation_id}/{verb}", dependencies=needs("answer customers"))
 async def act(
     request: Request,
@@ -112,6 +138,7 @@ async def act(
     text = clean(text).replace("\r\n", "\n").strip()
     try:
         async with context.db.write() as session:
+            await conversations.present(session, who.staff)
             if verb == "reply":
                 await _may_be_sent(context, session, conversation_id, text)
                 await conversations.reply(session, conversation_id, who.staff, text, _key(key))

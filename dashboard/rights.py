@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 
+from service.staff import ANSWERING
+
 SUPPORT, EDITOR, ADMIN = "support", "editor", "admin"
 
 #: right -> roles. Editors read conversations, to see what customers ask; answering them is support's.
 RIGHTS: Mapping[str, tuple[str, ...]] = {
     "read conversations": (SUPPORT, EDITOR, ADMIN),
-    "answer customers": (SUPPORT, ADMIN),
+    "answer customers": ANSWERING,
     "read articles": (SUPPORT, EDITOR, ADMIN),
     "write articles": (EDITOR, ADMIN),
+    "label decisions": (SUPPORT, EDITOR, ADMIN),
+    "export the record": (ADMIN,),
     "ask the agent": (SUPPORT, EDITOR, ADMIN),
+    "keep one's account": (SUPPORT, EDITOR, ADMIN),
+    "administer staff": (ADMIN,),
     "read figures": (SUPPORT, EDITOR, ADMIN),
 }
 

@@ -10,8 +10,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from dashboard import words
 from dashboard.grounds import Grounds, read
 from dashboard.queue import title
+from service import labels
 from service.context import Context
-from service.models import AuditEvent, Conversation, Customer, Decision, Identity, Message, Staff
+from service.models import AuditEvent, Conversation, Customer, Decision, Identity, Label, Message, Staff
 
 #: Messages shown before "show earlier".
 PAGE = 100
@@ -29,6 +30,15 @@ class Item:
     author: str = ""
     delivery: str = ""
     grounds: Grounds | None = None
+    opinion: "Opinion | None" = None
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What staff think of a decision: one's own label, and who else thinks what, in words."""
+
+    mine: str
+    others: list[str]
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ async def load(
     mine = holder is not None and holder.id == me.id
     channel = context.channels.get(conversation.channel)
     now = context.clock()
+    decided = [message.decision_id for message in messages if message.decision_id is not None]
+    opinions = await labels.of_decisions(session, decided)
     return Timeline(
         conversation=conversation,
         customer=customer,
@@ -88,7 +100,7 @@ async def load(
         closed=why_closed(context, conversation),
         most=channel.max_length if channel else 10_000,
         hidden=messages[0].seq - 1 if messages else 0,
-        items=_items(messages, events, await _grounds(session, messages), people, me, now, zone),
+        items=_items(messages, events, await _grounds(session, messages), opinions, people, me, now, zone),
     )
 
 
@@ -127,6 +139,7 @@ def _items(
     messages: list[Message],
     events: list[AuditEvent],
     reasons: dict[int, Grounds],
+    opinions: Mapping[int, list[Label]],
     people: Mapping[int, Staff],
     me: Staff,
     now: float,
@@ -153,6 +166,7 @@ def _items(
                 author=_author(message, people, me),
                 delivery=words.delivery(message),
                 grounds=reasons.get(message.decision_id) if message.decision_id else None,
+                opinion=_opinion(opinions.get(message.decision_id or 0, []), people, me),
             )
         )
     happened(float("inf"))
@@ -164,6 +178,14 @@ def _items(
             shown = day
         dated.append(item)
     return dated
+
+
+def _opinion(given: list[Label], people: Mapping[int, Staff], me: Staff) -> Opinion:
+    mine = next((each.value for each in given if each.staff_id == me.id), "")
+    others = [
+        f"{_name(people, each.staff_id)}: {labels.VALUES[each.value]}" for each in given if each.staff_id != me.id
+    ]
+    return Opinion(mine, others)
 
 
 def _turn(conversation: Conversation, holder: str) -> str:
@@ -188,6 +210,7 @@ def _name(people: Mapping[int, Staff], staff_id: int | None) -> str:
 EVENTS = {
     "escalated": lambda name, event: "A person was called for. " + str(event.detail.get("reason") or ""),
     "taken_over": lambda name, event: f"{name} took over.",
+    "released": lambda name, event: "Back in the queue.",
     "handed_back": lambda name, event: f"{name} handed back to the agent.",
     "resolved": lambda name, event: f"{name} resolved this.",
     "reopened": lambda name, event: "The customer wrote again: reopened.",

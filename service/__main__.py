@@ -1,21 +1,19 @@
 """The `firstline` command: serve, work, ingest, evaluate, check, backup, restore, staff."""
 
 import asyncio
-import contextlib
 import functools
+import gc
 import json
 import os
 import secrets
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import uvicorn
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -23,24 +21,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
 from service import migrations, traces
+from service.command import Refusal, console, load_settings, open_database
 from service.db import Database
 from service.logs import set_up_logs
 from service.models import AuditEvent, Staff
 from service.settings import Settings
+from service.staff_commands import add_member, staff_app
 
 SAMPLES = Path(__file__).parent.parent / "knowledge" / "samples"
 DEMO_COMPANY = "Pellworth"
 DEMO_STAFF = ("Ana Keane", "ana@pellworth.example")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="First-line customer support that a team can trust.")
-staff_app = typer.Typer(no_args_is_help=True, help="People with a login.")
 app.add_typer(staff_app, name="staff")
-# The first lines a person reads must be there at once, also through a pipe.
-console = Console(soft_wrap=True, highlight=False)
-
-
-class Refusal(Exception):
-    """A sentence for whoever typed the command."""
 
 
 @app.command()
@@ -99,6 +92,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and not self.should_exit:
+            keep()
             self.announce()
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -128,7 +122,7 @@ async def _prepare_demo(db: Database, embedder: Any) -> tuple[str, str] | None:
             return None
     name, email = DEMO_STAFF
     password = secrets.token_urlsafe(9)
-    await _add_staff(db, name, email, "admin", password)
+    await add_member(db, name, email, "admin", password)
     return email, password
 
 
@@ -156,6 +150,7 @@ async def _work(settings: Settings) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop, context)
     async with running(context, migrate=False):
+        keep()
         console.print("Working. Press Ctrl+C to stop.")
         await context.stopping.wait()
 
@@ -344,49 +339,6 @@ def _with_progress(run: Any) -> Any:
             raise Refusal(str(error)) from None
 
 
-@staff_app.command("add")
-def add(
-    email: Annotated[str, typer.Argument(help="The address to sign in with.")],
-    name: Annotated[str, typer.Option(help="The name customers read under replies.")] = "",
-    role: Annotated[str, typer.Option(help="support, editor or admin.")] = "support",
-    password: Annotated[
-        str | None, typer.Option(help="At least 10 characters; default: one is made and printed.")
-    ] = None,
-) -> None:
-    """Make a login for a member of staff."""
-    settings = load_settings()
-    made = password or secrets.token_urlsafe(12)
-
-    async def run() -> None:
-        async with open_database(settings) as db:
-            await _add_staff(db, name or email.split("@")[0].title(), email, role, made)
-
-    asyncio.run(run())
-    console.print(f"{email} can sign in as {role}." + ("" if password else f" Password (shown this once): {made}"))
-
-
-async def _add_staff(db: Database, name: str, email: str, role: str, password: str) -> None:
-    from service.staff import NotPossible, add_staff
-
-    try:
-        async with db.write() as session:
-            await add_staff(session, name, email, role, password)
-    except NotPossible as error:
-        raise Refusal(str(error)) from None
-
-
-@contextlib.asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """The database at its newest schema, for a command's length."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    db = Database(settings.url)
-    try:
-        await migrations.upgrade(db)
-        yield db
-    finally:
-        await db.close()
-
-
 def make_embedder() -> Any:
     """The embedder; imported late, because importing it takes seconds that `firstline --help` need not take."""
     from knowledge.embedder import Embedder
@@ -394,13 +346,10 @@ def make_embedder() -> Any:
     return Embedder()
 
 
-def load_settings(**overrides: Any) -> Settings:
-    """The settings, or a refusal that names each variable that is wrong."""
-    try:
-        return Settings(**overrides)
-    except ValidationError as error:
-        wrong = "; ".join(f"{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
-        raise Refusal(f"Some settings cannot be used. {wrong}.") from None
+def keep() -> None:
+    """What is loaded by now stays for good: the collector need not go through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def free_port(wanted: int) -> int:

@@ -31,6 +31,7 @@ async def report(
         else:
             yield True, f"{channel.title} is on."
     yield _claude(settings)
+    yield _staff_mail(settings)
     if settings.metrics_token.get_secret_value():
         yield True, "METRICS_TOKEN: who sends it reads /metrics."
     else:
@@ -65,6 +66,19 @@ def _claude(settings: Settings) -> tuple[bool | None, str]:
     )
     where = f" at {settings.anthropic_base_url}" if settings.anthropic_base_url else ""
     return True, f"ANTHROPIC_API_KEY: {settings.claude_model}{where} writes the answers, for at most {limits}."
+
+
+def _staff_mail(settings: Settings) -> tuple[bool | None, str]:
+    if not settings.smtp_host:
+        return None, "Staff mail is off: nobody is told by email when nobody takes a call. SMTP_HOST turns it on."
+    server = f"{settings.smtp_host}:{settings.smtp_port}"
+    if settings.smtp_security == "none":
+        risk = "the password of SMTP_USER" if settings.smtp_user else "what is sent"
+        return None, f"SMTP_HOST: staff mail goes through {server}, and SMTP_SECURITY=none leaves {risk} readable."
+    return True, (
+        f"SMTP_HOST: {server} ({settings.smtp_security}) mails staff who asked for it, from {settings.mail_from}, "
+        f"{settings.call_email_seconds:g} seconds after a call that nobody took."
+    )
 
 
 async def _database(settings: Settings) -> AsyncIterator[tuple[bool | None, str]]:

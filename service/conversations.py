@@ -24,6 +24,7 @@ from service.models import (
     Message,
     Staff,
 )
+from service.staff import can_answer
 from service.wake import NEW_CONVERSATION
 
 #: After this many seconds a resolved conversation that is written to again begins anew with the agent.
@@ -55,11 +56,11 @@ async def hold(session: AsyncSession, conversation_id: int) -> Conversation:
     raise NotPossible("This conversation does not exist any more.")
 
 
-def touch(session: AsyncSession, conversation: Conversation) -> int:
-    """Count up the clock that readers follow, and wake them after the commit."""
+def touch(session: AsyncSession, conversation: Conversation, at: float | None = None) -> int:
+    """Count up the clock that readers follow, and wake them after the commit. `at`: when it last went on."""
     conversation.clock += 1
     conversation.changed = conversation.clock
-    conversation.updated_at = max(conversation.updated_at, time.time())
+    conversation.updated_at = max(conversation.updated_at, time.time() if at is None else at)
     session.add(conversation)
     wake(session, conversation.id)
     return conversation.clock
@@ -67,9 +68,10 @@ def touch(session: AsyncSession, conversation: Conversation) -> int:
 
 async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Conversation:
     """The conversation of an inbound message's thread, locked; made with its customer if it is the first."""
-    key = (Conversation.channel == channel, Conversation.thread == inbound.thread)
-    found = (await session.exec(select(Conversation.id).where(*key))).first()
-    if found is None:
+    statement = select(Conversation).where(Conversation.channel == channel, Conversation.thread == inbound.thread)
+    statement = statement.with_for_update().execution_options(populate_existing=True)
+    conversation = (await session.exec(statement)).first()
+    if conversation is None:
         identity = await _identity(session, channel, inbound)
         await _insert_once(
             session,
@@ -78,9 +80,7 @@ async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Convers
             ),
         )
         wake(session, NEW_CONVERSATION)
-        found = (await session.exec(select(Conversation.id).where(*key))).one()
-    conversation = await lock(session, found)
-    assert conversation is not None
+        conversation = (await session.exec(statement)).one()
     return conversation
 
 
@@ -226,6 +226,37 @@ async def escalate(
     touch(session, conversation)
 
 
+async def present(session: AsyncSession, staff: Staff) -> None:
+    """Nobody is disabled between this and the commit, who would then be left with a conversation. Raises NotPossible.
+
+    Before any lock on a conversation: disabling holds the account first, then what it has.
+    """
+    query = select(Staff).where(Staff.id == staff.id).with_for_update(read=True)
+    held = (await session.exec(query.execution_options(populate_existing=True))).first()
+    if not can_answer(held):
+        raise NotPossible("Your account was changed meanwhile, and answering customers is not yours any more.")
+
+
+async def release(session: AsyncSession, staff: Staff, by: Staff | None) -> int:
+    """What `staff` has waits for anybody, because they can answer no more; how many conversations it was."""
+    theirs = col(Conversation.assigned_to) == staff.id, col(Conversation.state).in_(("person", "waiting"))
+    ids = (await session.exec(select(Conversation.id).where(*theirs).order_by(col(Conversation.id)))).all()
+    for conversation_id in ids:
+        conversation = await hold(session, conversation_id)
+        if conversation.assigned_to != staff.id or conversation.state not in ("person", "waiting"):
+            continue
+        calls = update(Escalation).where(*_open_calls(conversation))
+        conversation.assigned_to = None
+        audit(session, conversation, "staff" if by else "operator", "released", by, account=staff.id)
+        if conversation.state == "person":
+            await session.exec(calls.values(closed_at=await now(session)))
+            await escalate(session, conversation, f"{staff.name}, who had it, can answer customers no more.")
+        else:
+            await session.exec(calls.values(told_at=None))  # it was theirs by name: now the others are told
+            touch(session, conversation)
+    return len(ids)
+
+
 async def take_over(
     session: AsyncSession, conversation_id: int, staff: Staff, *, take_from: int | None = None
 ) -> Conversation:
@@ -331,7 +362,7 @@ async def reopen(session: AsyncSession, conversation: Conversation) -> None:
     resolved_by, at = conversation.resolved_by, conversation.resolved_at or 0.0
     recent = await now(session) - at < REOPEN_TO_PERSON_SECONDS
     conversation.resolved_at = conversation.resolved_by = None
-    if resolved_by is not None and recent:
+    if resolved_by is not None and recent and can_answer(await session.get(Staff, resolved_by)):
         await escalate(session, conversation, "The customer wrote again less than a day after this was resolved.")
         conversation.assigned_to = resolved_by
     else:
@@ -366,8 +397,10 @@ def audit(
 
 
 async def now(session: AsyncSession) -> float:
-    """The database's time."""
-    return (await session.exec(select(clock()))).one()
+    """The database's time when this transaction first asked for it, which is after it had its lock."""
+    if "now" not in session.info:
+        session.info["now"] = (await session.exec(select(clock()))).one()
+    return session.info["now"]
 
 
 def _open_calls(conversation: Conversation) -> tuple[Any, ...]:

@@ -1,5 +1,7 @@
 """The one database: SQLite or PostgreSQL, its clock, and its transactions."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -40,6 +42,8 @@ class Database:
         self.waker = waker or Waker(url)
         self.engine: AsyncEngine = _sqlite(url) if self.sqlite else _postgresql(url)
         self._writer = self.engine.execution_options(immediate=True)
+        # SQLite has one writer at a time, and those of this process take turns: waiting in SQLite is polling.
+        self._turn = asyncio.Lock() if self.sqlite else contextlib.nullcontext()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -49,7 +53,7 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction. What `wake` was told during it is made known to readers after the commit."""
-        async with AsyncSession(self._writer, expire_on_commit=False) as session:
+        async with self._turn, AsyncSession(self._writer, expire_on_commit=False) as session:
             yield session
             changed: set[int] = session.info.get("changed", set())
             if changed and not self.sqlite:
@@ -61,7 +65,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A bare connection in one writing transaction: for the schema's own changes."""
-        async with self._writer.begin() as connection:
+        async with self._turn, self._writer.begin() as connection:
             yield connection
 
     async def close(self) -> None:

@@ -3,8 +3,10 @@
 import time
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, UniqueConstraint, false
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, Text, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
+
+from service.folding import folded
 
 # SQLite only counts up a primary key whose type is exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -23,7 +25,25 @@ def ref(target: str, *, nullable: bool = False, index: bool = True) -> Any:
 def moment(*, nullable: bool = False, index: bool = False) -> Any:
     """Seconds since 1970; now, unless it may be missing."""
     column = Column(Double, nullable=nullable, index=index)
-    return Field(default=None, sa_column=column) if nullable else Field(default_factory=time.time, sa_column=column)
+    return Field(default=None, sa_column=column) if nullable else Field(default_factory=seconds, sa_column=column)
+
+
+def seconds() -> float:
+    """Now. In Python, like the two below: of a built-in, pydantic reads the signature at every row, as text."""
+    return time.time()
+
+
+def empty_list() -> list[Any]:
+    return []
+
+
+def empty_dict() -> dict[str, Any]:
+    return {}
+
+
+def searched(*names: str) -> Any:
+    """What a search compares: the columns `names`, folded when the row is made. They never change after that."""
+    return Field(default=None, sa_column=Column(Text, default=folded(*names), server_default="", nullable=False))
 
 
 class Customer(SQLModel, table=True):
@@ -33,6 +53,7 @@ class Customer(SQLModel, table=True):
     name: str = ""
     email: str | None = None
     phone: str | None = None
+    folded: str = searched("name", "email", "phone")
     created_at: float = moment()
 
 
@@ -111,9 +132,10 @@ class Message(SQLModel, table=True):
     channel: str
     external_id: str | None = None  # inbound: the vendor's id; outbound: our key, the same for every attempt
     text: str
-    sources: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    folded: str = searched("text")
+    sources: list[dict[str, str]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
     disclosure: str = ""
-    attachments: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    attachments: list[dict[str, Any]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
     status: str
     reason: str = ""  # why it was ignored, why it failed
     decision_id: int | None = ref("decision.id", nullable=True)  # outbound: the decision it carries
@@ -127,16 +149,20 @@ class Decision(SQLModel, table=True):
     `cost_usd` is in the record too; it has a column because sums over many records would have to read them all.
     """
 
-    __table_args__ = (Index("decision_cost", "created_at", "cost_usd"),)
+    # What is asked of many decisions stands in an index: their records are long.
+    __table_args__ = (
+        Index("decision_cost", "created_at", "cost_usd"),
+        Index("decision_found", "conversation_id", "verdict", "confidence"),
+    )
 
     id: int = key()
-    conversation_id: int = ref("conversation.id")
+    conversation_id: int = ref("conversation.id", index=False)
     verdict: str  # answer | clarify | escalate
     reason: str  # in words, for staff
     topic: str = ""
     confidence: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
     threshold: float | None = Field(default=None, sa_column=Column(Double, nullable=True))
-    record: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    record: dict[str, Any] = Field(default_factory=empty_dict, sa_column=Column(JSON, nullable=False))
     cost_usd: float | None = Field(default=None, sa_column=Column(Double, nullable=True))  # None: nothing was charged
     created_at: float = moment()
 
@@ -235,7 +261,7 @@ class AuditEvent(SQLModel, table=True):
     action: str
     conversation_id: int | None = ref("conversation.id", nullable=True)
     article_id: int | None = ref("article.id", nullable=True)
-    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    detail: dict[str, Any] = Field(default_factory=empty_dict, sa_column=Column(JSON, nullable=False))
 
 
 class Job(SQLModel, table=True):
@@ -265,4 +291,4 @@ class ChannelMemory(SQLModel, table=True):
 
     channel: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
-    value: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    value: dict[str, Any] = Field(default_factory=empty_dict, sa_column=Column(JSON, nullable=False))

@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select, update
 
+from service import calls
 from service.context import Context
 from service.db import clock
 from service.models import Job, Presence, StaffSession, Throttle
+from service.retries import NotYet
 
 log = structlog.get_logger()
 
@@ -25,7 +28,7 @@ async def tidy(context: Context) -> None:
 
 
 #: name -> (seconds from one run to the next, what is done).
-JOBS = {"tidy": (3600.0, tidy)}
+JOBS = {"tidy": (3600.0, tidy), "calls": (20.0, calls.tell)}
 
 
 async def run(context: Context) -> None:
@@ -44,8 +47,9 @@ async def run_due(context: Context, name: str) -> bool:
     seconds, job = JOBS[name]
     async with context.db.write() as session:
         if await session.get(Job, name) is None:
-            session.add(Job(name=name, due_at=0.0))
-            await session.flush()
+            with contextlib.suppress(IntegrityError):  # another process made it in the meantime
+                async with session.begin_nested():
+                    session.add(Job(name=name, due_at=0.0))
         claim = update(Job).where(col(Job.name) == name, col(Job.due_at) <= clock(), col(Job.lease_until) < clock())
         claimed = await session.exec(
             claim.values(lease_until=clock() + context.settings.lease_seconds, fence=col(Job.fence) + 1)
@@ -56,6 +60,9 @@ async def run_due(context: Context, name: str) -> bool:
     error = ""
     try:
         await job(context)
+    except NotYet as later:
+        log.warning("job.not_yet", job=name, error=str(later))
+        error, seconds = str(later), later.seconds
     except Exception as failure:  # durable work: the row keeps what went wrong, and the next run tries again
         log.error("job.failed", job=name, exc_info=True)
         error = f"{type(failure).__name__}: {failure}"

@@ -6,11 +6,13 @@ import re
 import secrets
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: The models whose prices are known, with the date of the prices.
 MODELS = Path(__file__).parent / "agent" / "models.json"
+#: An email address that every mail server takes: no quotes, no letters beyond ASCII.
+ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+"
 #: Characters of a token that is not to be guessed.
 SHORTEST_TOKEN = 16
 #: Characters of a SECRET_KEY: fewer may be guessed.
@@ -83,6 +85,21 @@ class Settings(BaseSettings):
     claude_usd_per_day: float = Field(
         5.0, ge=0, description="The most that all of the last 24 hours may cost, in US dollars."
     )
+    smtp_host: str = Field("", description="The mail server that takes mail to staff; empty: staff mail is off.")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    smtp_security: str = Field(
+        "starttls",
+        pattern="^(starttls|tls|none)$",
+        description="How the connection to it is encrypted: starttls, tls (from the first byte) or none.",
+    )
+    smtp_user: str = Field("", description="The name to log in to it with; empty: no login.")
+    smtp_password: SecretStr = Field(
+        SecretStr(""), validate_default=True, description="The password that goes with it."
+    )
+    mail_from: str = Field("", validate_default=True, description="The address that mail to staff comes from.")
+    call_email_seconds: float = Field(
+        300.0, gt=0, description="Staff who asked for it get an email when nobody took a call for a person for so long."
+    )
     session_hours: float = Field(12.0, gt=0, description="How long a member of staff stays signed in.")
     metrics_token: SecretStr = Field(
         SecretStr(""), description="What a reader of /metrics must send as its bearer token; empty: nobody reads them."
@@ -111,6 +128,22 @@ class Settings(BaseSettings):
         if name not in known:
             raise ValueError(f"its price is not known; it can be {', '.join(known)}")
         return name
+
+    @field_validator("smtp_password")
+    @classmethod
+    def _whole_login(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
+        if bool(password.get_secret_value()) != bool(info.data.get("smtp_user")):
+            raise ValueError("SMTP_USER and SMTP_PASSWORD go together; set both or none")
+        return password
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, address: str, info: ValidationInfo) -> str:
+        if address and not re.fullmatch(ADDRESS, address):
+            raise ValueError("it is a plain email address, such as support@example.com")
+        if info.data.get("smtp_host") and not address:
+            raise ValueError("SMTP_HOST turns staff mail on, which needs the address it comes from")
+        return address
 
     @field_validator("secret_key")
     @classmethod

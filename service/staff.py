@@ -4,23 +4,28 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
 from pwdlib import PasswordHash
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service import throttle
-from service.db import Database
+from service.db import Database, wake
 from service.models import AuditEvent, Staff, StaffSession
+from service.wake import SIGNED_OUT
 
 Result = TypeVar("Result")
 
 ROLES = ("support", "editor", "admin")
+#: Whose it is to answer customers: they are told of calls, and conversations can be theirs.
+ANSWERING = ("support", "admin")
 #: Failed tries within throttle.WINDOW_SECONDS. An office shares one address, so it is allowed more.
 TRIES_PER_ACCOUNT = 10
 TRIES_PER_ADDRESS = 30
@@ -32,34 +37,74 @@ _hashing = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
 
 
 class NotPossible(Exception):
-    """An account cannot be made like this; the sentence says what to change."""
+    """An account cannot be made or changed like this; the sentence says what to do instead."""
 
 
-async def add_staff(session: AsyncSession, name: str, email: str, role: str, password: str) -> Staff:
-    """A new account. Raises NotPossible."""
+class Disabled(Exception):
+    """The password is right, and the account is disabled."""
+
+
+async def add_staff(
+    session: AsyncSession, name: str, email: str, role: str, password: str, by: Staff | None = None
+) -> Staff:
+    """A new account, made `by` an admin or, without one, by the operator. Raises NotPossible."""
     name, email = name.strip(), normal(email)
     if not name:
         raise NotPossible("Give a name: customers read it above this person's replies.")
     if not re.fullmatch(r"[^@\s\x00]+@[^@\s\x00]+", email):
         raise NotPossible(f"'{email}' is not an email address.")
-    if role not in ROLES:
-        raise NotPossible(f"There is no role '{role}': choose one of {', '.join(ROLES)}.")
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        raise NotPossible(f"A password has at least {MIN_PASSWORD} characters and at most {MAX_PASSWORD}.")
-    staff = Staff(name=name, email=email, role=role, password_hash=await _in_thread(_hash, password))
+    known_role(role)
+    staff = Staff(name=name, email=email, role=role, password_hash=await hash_password(password))
     try:
         async with session.begin_nested():
             session.add(staff)
     except IntegrityError:
         raise NotPossible(f"Somebody already signs in with {email}.") from None
-    session.add(AuditEvent(actor="operator", staff_id=staff.id, action="staff_added", detail={"role": role}))
+    audit(session, "staff_added", staff, by, role=role)
     return staff
 
 
+def audit(session: AsyncSession, action: str, staff: Staff, by: Staff | None, **detail: str) -> None:
+    """What was done to the account `staff`; without `by` the operator did it. Never holds a password."""
+    actor = "staff" if by else "operator"
+    by_id = by.id if by else None
+    session.add(AuditEvent(actor=actor, staff_id=by_id, action=action, detail={"account": staff.id, **detail}))
+
+
+def known_role(role: str) -> None:
+    """Raises NotPossible where there is no such role."""
+    if role not in ROLES:
+        raise NotPossible(f"There is no role '{role}': choose one of {', '.join(ROLES)}.")
+
+
+def can_answer(staff: Staff | None) -> bool:
+    """Whether a conversation can be this person's."""
+    return staff is not None and staff.disabled_at is None and staff.role in ANSWERING
+
+
+async def members(session: AsyncSession) -> list[tuple[Staff, float | None]]:
+    """Everybody with a login, by name, disabled ones last; with when they last signed in."""
+    last = select(func.max(AuditEvent.at)).where(AuditEvent.staff_id == Staff.id, AuditEvent.action == "signed_in")
+    query = select(Staff, last.correlate(Staff).scalar_subquery())
+    query = query.order_by(col(Staff.disabled_at).is_not(None), func.lower(Staff.name), col(Staff.id))
+    return [(staff, at) for staff, at in (await session.exec(query)).all()]
+
+
+def made_password() -> str:
+    """A password for somebody who will change it: 128 bits."""
+    return secrets.token_urlsafe(16)
+
+
+async def hash_password(password: str) -> str:
+    """What is kept of a password. Raises NotPossible if it is too short or too long."""
+    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+        raise NotPossible(f"A password has at least {MIN_PASSWORD} characters and at most {MAX_PASSWORD}.")
+    return await _in_thread(_hash, password)
+
+
 async def find_staff(session: AsyncSession, email: str) -> Staff | None:
-    """The account that signs in with `email`, unless it is disabled."""
-    query = select(Staff).where(Staff.email == normal(email), col(Staff.disabled_at).is_(None))
-    return (await session.exec(query)).first()
+    """The account that signs in with `email`, disabled or not."""
+    return (await session.exec(select(Staff).where(Staff.email == normal(email)))).first()
 
 
 async def check_password(staff: Staff | None, password: str) -> bool:
@@ -68,22 +113,42 @@ async def check_password(staff: Staff | None, password: str) -> bool:
 
 
 async def sign_in(db: Database, email: str, password: str, address: str, now: float) -> Staff | None:
-    """Who signs in with these; None if nobody does. Raises throttle.TooMany, and does no hashing then."""
+    """Who signs in with these; None if nobody does. Raises throttle.TooMany, and does no hashing then; and Disabled."""
+    async with tried(db, email, address, now) as attempt:
+        async with db.read() as session:
+            staff = await find_staff(session, email)
+        # No session is open while the hash is computed.
+        attempt.good = await check_password(staff, password)
+    if staff is None or not attempt.good:
+        return None
+    if staff.disabled_at is not None:  # said only to whoever has the password
+        raise Disabled
+    return staff
+
+
+@dataclass
+class Attempt:
+    """One try at somebody's password."""
+
+    good: bool = False
+
+
+@asynccontextmanager
+async def tried(db: Database, email: str, address: str, now: float) -> AsyncIterator[Attempt]:
+    """A try at the password of `email` in the block, which counts unless it turns out good. Raises throttle.TooMany."""
     account, office = throttle.account_key(normal(email)), throttle.address_key(address)
     # Counted before it is tried: a hundred tries at once are a hundred tries.
     async with db.write() as session:
         await throttle.count(session, {account: TRIES_PER_ACCOUNT, office: TRIES_PER_ADDRESS}, now)
-    async with db.read() as session:
-        staff = await find_staff(session, email)
-    # No session is open while the hash is computed.
-    if not await check_password(staff, password):
-        return None
+    attempt = Attempt()
+    yield attempt
+    if not attempt.good:
+        return
     async with db.write() as session:
         await throttle.forgive(session, account, all_of_them=True)
         await throttle.forgive(session, office)
     async with db.write() as session:
         await throttle.forget(session, now)
-    return staff
 
 
 async def open_session(session: AsyncSession, staff: Staff, now: float, hours: float) -> tuple[str, StaffSession]:
@@ -119,6 +184,16 @@ async def close_session(session: AsyncSession, token: str) -> None:
     if found is not None:
         await session.delete(found)
         session.add(AuditEvent(actor="staff", staff_id=found.staff_id, action="signed_out"))
+
+
+async def end_sessions(session: AsyncSession, staff: Staff, *, but: str = "") -> None:
+    """Sign every browser of this account out, `but` the one with that token; its open pages hear of it at once."""
+    await session.exec(
+        delete(StaffSession).where(
+            col(StaffSession.staff_id) == staff.id, col(StaffSession.token_hash) != _token_hash(but)
+        )
+    )
+    wake(session, SIGNED_OUT)
 
 
 def normal(email: str) -> str:

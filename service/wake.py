@@ -16,6 +16,8 @@ log = structlog.get_logger()
 CHANNEL = "firstline"
 #: What readers of a thread without a conversation wait for: that one is opened. No conversation has this number.
 NEW_CONVERSATION = 0
+#: Only readers of everything hear it: somebody's sessions have ended, so look whether they still may read.
+SIGNED_OUT = -1
 #: Changes are looked for this long before the last one seen: processes' clocks differ a little.
 OVERLAP_SECONDS = 2.0
 

@@ -58,7 +58,7 @@ def postgres_program(name: str) -> str | None:
 class Cluster:
     """A PostgreSQL server of our own, on a free port of loopback, gone with the tests."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
         # PostgreSQL refuses to run as root.
         self.user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
         self.data, self.port = directory / "data", free_port()
@@ -66,7 +66,8 @@ class Cluster:
         if self.user:
             shutil.chown(directory, "postgres", "postgres")
         self.run("initdb", "-D", str(self.data), "-U", "firstline", "--auth=trust", "--no-sync", "-E", "UTF8")
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory} -c fsync=off"
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory}"
+        options += "" if durable else " -c fsync=off"
         self.run("pg_ctl", "-D", str(self.data), "-w", "-o", options, "-l", str(directory / "log"), "start")
 
     def run(self, program: str, *arguments: str) -> None:

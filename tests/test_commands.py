@@ -68,6 +68,53 @@ def test_staff_add_refuses_what_makes_no_sense(tmp_path: Path, arguments: tuple[
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_staff_are_listed_disabled_enabled_and_given_another_password(tmp_path: Path) -> None:
+    def staff(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return firstline("staff", *arguments, data=tmp_path)
+
+    assert staff("list").stdout == ""
+    made = staff("add", "ana@example.org", "--name", "Ana [b]", "--role", "admin").stdout
+    staff("add", "ben@example.org", "--name", "Ben")
+    rows = [line.split("\t") for line in staff("list").stdout.splitlines()]
+    assert rows == [
+        ["ana@example.org", "Ana [b]", "admin", "enabled", "never"],
+        ["ben@example.org", "Ben", "support", "enabled", "never"],
+    ]
+    assert "is signed out and cannot sign in" in staff("disable", "BEN@example.org").stdout
+    assert staff("list").stdout.splitlines()[1].split("\t")[3] == "disabled"
+    reset = staff("reset", "ben@example.org").stdout
+    assert "New password (shown this once): " in reset
+    assert "stays disabled" in reset
+    assert "can sign in as support" in staff("enable", "ben@example.org").stdout
+    again = staff("reset", "ben@example.org").stdout
+    assert again.rsplit(": ", 1)[1] not in made + reset, "another one each time"
+    for arguments, words in (
+        (("disable", "ana@example.org"), "is the last admin"),
+        (("reset", "nobody@example.org"), "Nobody signs in with nobody@example.org"),
+    ):
+        refused = staff(*arguments)
+        assert refused.returncode == 2
+        assert words in refused.stdout
+        assert "Traceback" not in refused.stdout + refused.stderr
+
+
+def test_check_says_whether_staff_mail_is_on_and_refuses_half_of_it_in_a_sentence(tmp_path: Path) -> None:
+    assert "SMTP_HOST turns it on" in firstline("check", data=tmp_path).stdout
+    half = firstline("check", data=tmp_path, SMTP_HOST="mail.example.com")
+    assert half.returncode == 2
+    assert "MAIL_FROM: SMTP_HOST turns staff mail on, which needs the address it comes from." in half.stdout
+    whole = firstline(
+        "check",
+        data=tmp_path,
+        SMTP_HOST="mail.example.com",
+        MAIL_FROM="desk@example.com",
+        SMTP_USER="desk",
+        SMTP_PASSWORD="hidden words",
+    ).stdout
+    assert "mail.example.com:587 (starttls) mails staff who asked for it, from desk@example.com, 300 seconds" in whole
+    assert "hidden" not in whole
+
+
 def test_ingest_says_what_it_did_and_does_nothing_the_second_time(tmp_path: Path) -> None:
     folder = tmp_path / "articles"
     folder.mkdir()

@@ -16,18 +16,20 @@ from knowledge.articles import Article, ArticleVersion
 from knowledge.embedding import Content
 from service.app import build_channels, create_app, stop
 from service.models import Conversation, Decision
-from service.staff import ROLES, open_session
+from service.staff import ROLES, hash_password, open_session
 from tests.desk_kit import ORIGIN, Desk
 from tests.fakes import NoKnowledge, ScriptedAgent
 
 pytestmark = pytest.mark.anyio
 
+PASSWORD = "a password of theirs"
 CALLERS = ("nobody", "visitor A", "visitor B", "support", "editor", "admin")
 EVERYBODY = CALLERS
 VISITORS = ("visitor A", "visitor B")
 STAFF = ("support", "editor", "admin")
 SUPPORT = ("support", "admin")
 EDITORS = ("editor", "admin")
+ADMINS = ("admin",)
 
 #: Every route, and who gets what it gives. Everybody else is led to the login (the desk) or refused (403).
 TABLE: dict[str, tuple[str, ...]] = {
@@ -52,6 +54,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "GET /desk/conversations/{conversation_id}/now": STAFF,
     "GET /desk/decisions/{decision_id}": STAFF,
     "GET /desk/live": STAFF,
+    "POST /desk/decisions/{decision_id}/label": STAFF,
+    "GET /desk/record": STAFF,
+    "GET /desk/record.csv": ("admin",),
+    "GET /desk/record.json": ("admin",),
     "POST /desk/conversations/{conversation_id}/{verb}": SUPPORT,
     "GET /desk/articles": STAFF,
     "GET /desk/articles/{article_id}": STAFF,
@@ -68,6 +74,12 @@ TABLE: dict[str, tuple[str, ...]] = {
     "POST /desk/articles/{article_id}/versions/{number}/restore": EDITORS,
     "GET /desk/ask": STAFF,
     "POST /desk/ask": STAFF,
+    "GET /desk/account": STAFF,
+    "POST /desk/account/password": STAFF,
+    "POST /desk/account/email": SUPPORT,
+    "GET /desk/staff": ADMINS,
+    "POST /desk/staff": ADMINS,
+    "POST /desk/staff/{staff_id}/{verb}": ADMINS,
     "GET /desk/figures": STAFF,
     "GET /desk/figures.json": STAFF,
 }
@@ -121,13 +133,19 @@ class World:
             if who not in self.staff:
                 self.staff[who] = await self.desk.make_staff(who.title(), who)
             async with self.context.db.write() as session:
+                if path.endswith("/password"):
+                    self.staff[who].password_hash = await hash_password(PASSWORD)
+                    session.add(self.staff[who])
                 token, opened = await open_session(session, self.staff[who], self.desk.now, hours=1)
             cookies["firstline"] = token
             form["csrf"] = opened.csrf
         number = await self.article()
-        verb = "reply" if "conversations" in path else "unpublish"
+        verb = "reply" if "conversations" in path else "enable" if "staff" in path else "unpublish"
         form |= {"text": "A reply.", "title": "B", "body": "More.", "base": "2", "version": "2", "question": "why?"}
-        form |= {"email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4()), "page": uuid.uuid4().hex}
+        form |= {"value": "right", "email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4())}
+        form["page"] = uuid.uuid4().hex
+        form |= {"name": "Nobody", "current": PASSWORD, "new": PASSWORD[::-1], "again": PASSWORD[::-1]}
+        other = await self.desk.make_staff(uuid.uuid4().hex) if "{staff_id}" in path else None
         address = path.replace(":path", "").format_map(
             {
                 "name": "webchat",
@@ -136,6 +154,7 @@ class World:
                 "decision_id": decision.id,
                 "article_id": number,
                 "number": 1,
+                "staff_id": other and other.id,
                 "verb": verb,
                 "rest": "no/such/page",
             }

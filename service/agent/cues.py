@@ -1,6 +1,7 @@
 """What kind of fact a question asks for, and whether a sentence states one (pure)."""
 
 import re
+from functools import lru_cache
 
 _NUMBER = r"\d|\b(?:one|two|three|four|five|six|seven|ten|twelve|free|no (?:fee|charge|cost))\b"
 _TIME = (
@@ -35,7 +36,17 @@ _CUES = (
 
 def cue(question: str, sentence: str) -> float:
     """1 if the question asks for a kind of fact that the sentence states, -1 if it does not, 0 if it asks for none."""
-    for asks, states in _CUES:
-        if asks.search(question):
-            return 1.0 if states.search(sentence) else -1.0
-    return 0.0
+    kind = _asked(question)
+    return 0.0 if kind is None else 1.0 if _states(kind, sentence) else -1.0
+
+
+@lru_cache(maxsize=64)
+def _asked(question: str) -> int | None:
+    """Which of the cues it is; asked again for every sentence of a search."""
+    return next((kind for kind, (asks, _) in enumerate(_CUES) if asks.search(question)), None)
+
+
+@lru_cache(maxsize=32_768)
+def _states(kind: int, sentence: str) -> bool:
+    """The sentences of the articles are the same for every question."""
+    return bool(_CUES[kind][1].search(sentence))

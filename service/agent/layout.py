@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from knowledge.passage import Passage
 
@@ -78,23 +79,29 @@ class Laid:
 
 def lay_out(passage: Passage) -> Laid:
     """Find each sentence's line. A line of the text that holds no sentence is a heading of a section joined on."""
-    lines = passage.text.split("\n")
+    return _lay_out(passage.text, passage.heading, tuple(sentence.text for sentence in passage.sentences))
+
+
+@lru_cache(maxsize=2_048)
+def _lay_out(text: str, heading: str, sentences: tuple[str, ...]) -> Laid:
+    """A passage is laid out alike for every question."""
+    lines = text.split("\n")
     numbers: list[int] = []
     headings: list[str] = []
-    line, offset, heading = 0, 0, passage.heading
-    for sentence in passage.sentences:
+    line, offset = 0, 0
+    for sentence in sentences:
         at, start, title = line, offset, heading
         while at < len(lines):
-            place = lines[at].find(sentence.text, start)
+            place = lines[at].find(sentence, start)
             if place >= 0:
-                line, offset, heading = at, place + len(sentence.text), title
+                line, offset, heading = at, place + len(sentence), title
                 break
             if start == 0 and lines[at].strip():
                 title = lines[at].strip()
             at, start = at + 1, 0
         numbers.append(line)
         headings.append(heading)
-    return Laid(tuple(sentence.text for sentence in passage.sentences), tuple(numbers), tuple(headings))
+    return Laid(sentences, tuple(numbers), tuple(headings))
 
 
 def dangles(sentence: str) -> bool:

@@ -1,6 +1,7 @@
 """The words of a text that carry its meaning, as stems that match across inflections (pure)."""
 
 import re
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _STOP = frozenset(
@@ -28,9 +29,16 @@ def count(text: str) -> int:
 
 def content(text: str) -> list[str]:
     """The stems of the words that are not mere grammar, in order, repeated as they are."""
-    return [stem(word) for word in words(text) if word not in _STOP]
+    return list(_content(text))
 
 
+@lru_cache(maxsize=16_384)
+def _content(text: str) -> tuple[str, ...]:
+    """Titles, headings and sentences of the articles are met in every search, and are always the same."""
+    return tuple(stem(word) for word in words(text) if word not in _STOP)
+
+
+@lru_cache(maxsize=32_768)
 def stem(word: str) -> str:
     """A word without its commonest English endings: return, returns, returned and returning are one."""
     word = word.removesuffix("'s").replace("'", "")

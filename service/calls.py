@@ -1,0 +1,254 @@
+"""Calls for a person that nobody took: staff who asked for it are told by email, without a customer's words."""
+
+import asyncio
+import hashlib
+import random
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+from sqlmodel import col, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from service import conversations, mail
+from service.context import Context
+from service.db import clock
+from service.models import AuditEvent, Conversation, Escalation, Staff
+from service.retries import NotYet
+from service.staff import ANSWERING
+
+log = structlog.get_logger()
+
+#: A call older than this is told to nobody any more: mail is for what is new, and the desk shows the rest.
+TOLD_WITHIN_SECONDS = 24 * 3600.0
+#: One person gets at most one mail in this time; what falls due meanwhile is in the next one, all together.
+REST_SECONDS = 120.0
+#: The share of the job's lease that a run may take, so that no other process begins while this one still sends.
+OF_LEASE = 0.5
+#: A process that is asked to stop lets a mail under way end for this long.
+GRACE_SECONDS = 3.0
+#: After a failure it is tried again in a quarter of the time that the oldest call has been due, within these bounds.
+SOONEST_SECONDS = 30.0
+LATEST_SECONDS = 300.0  # a server that is away: it keeps everybody waiting, also with calls that are new
+LATEST_FOR_ONE_SECONDS = 900.0  # a mailbox that is full
+#: Calls that one mail lists; of more it says how many.
+MOST_LISTED = 20
+
+#: What became of telling one person of one call: the action of its audit event. The first two are for good.
+TOLD, REFUSED, DELAYED, UNCERTAIN = "told_by_email", "email_refused", "email_delayed", "email_uncertain"
+
+
+@dataclass(frozen=True)
+class Call:
+    """An open call that nobody took. `to`: the one it was meant for by name."""
+
+    id: int
+    conversation_id: int
+    channel: str
+    reason: str
+    waits: float  # seconds
+    to: int | None
+
+
+@dataclass(frozen=True)
+class Owed:
+    """Somebody who is to be told of these calls, oldest first.
+
+    `resting`: not now, their last mail or try was just before. `doubted`: it was sent, and perhaps not taken.
+    """
+
+    staff: Staff
+    calls: list[Call]
+    resting: bool
+    doubted: bool
+
+
+async def tell(context: Context) -> None:
+    """Tell everybody who is owed a mail. Raises NotYet while somebody still is."""
+    if not context.settings.smtp_host:
+        return
+    run = asyncio.create_task(_tell(context))
+    stopping = asyncio.create_task(context.stopping.wait())
+    try:
+        seconds = context.settings.lease_seconds * OF_LEASE
+        await asyncio.wait({run, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if context.stopping.is_set():
+            await asyncio.wait({run}, timeout=GRACE_SECONDS)
+    finally:
+        stopping.cancel()
+        run.cancel()
+    try:
+        await run
+    except asyncio.CancelledError:
+        raise NotYet("Not all mail was sent in time.", SOONEST_SECONDS) from None
+
+
+async def _tell(context: Context) -> None:
+    tried: set[int] = set()
+    problem, again = "", SOONEST_SECONDS
+    while True:
+        # Looked at again before each mail: a call may have been taken, somebody may have been disabled.
+        async with context.db.read() as session:
+            calls = await due(session, context)
+            owed = await _owed(session, context, calls)
+        left = [each for each in owed if not each.resting and each.staff.id not in tried]
+        if not left or context.stopping.is_set():
+            break
+        # By chance: a mailbox that hangs does not keep the same people waiting each time.
+        chosen = random.choice(left)
+        tried.add(chosen.staff.id)
+        try:
+            await _write_to(context, chosen)
+            outcome = TOLD
+        except mail.Refused as error:
+            log.warning("calls.refused", staff=chosen.staff.id, error=str(error))
+            outcome = REFUSED
+        except mail.Away as error:
+            problem, again = f"Mail to staff could not be sent: {error}.", LATEST_SECONDS
+            break
+        except mail.Unknown as error:
+            # Once more as the very same message, and not again: that would be once each time.
+            outcome = TOLD if chosen.doubted else UNCERTAIN
+            problem = f"Of a mail to staff it is not known whether it was taken: {error}."
+        except mail.NotSent as error:
+            outcome = DELAYED
+            problem = f"A mailbox of staff takes no mail now: {error}."
+        await _record(context, chosen, outcome)
+    if calls:
+        await _settle(context, calls, owed)
+    if problem:
+        raise NotYet(problem, _pause(calls, context, again))
+
+
+def _pause(calls: list[Call], context: Context, most: float) -> float:
+    oldest = calls[0].waits - context.settings.call_email_seconds if calls else 0.0
+    return min(max(oldest / 4, SOONEST_SECONDS), most)
+
+
+async def due(session: AsyncSession, context: Context) -> list[Call]:
+    """The calls that have waited long enough and of which not everybody has been told, oldest first."""
+    age = clock() - col(Escalation.created_at)
+    query = (
+        select(Escalation, Conversation, age)
+        .join(Conversation, col(Conversation.id) == Escalation.conversation_id)
+        .where(col(Escalation.closed_at).is_(None), col(Escalation.taken_at).is_(None))
+        .where(col(Escalation.told_at).is_(None), Conversation.state == "waiting")
+        .where(age >= context.settings.call_email_seconds, age < TOLD_WITHIN_SECONDS)
+        .order_by(col(Escalation.created_at), col(Escalation.id))
+    )
+    titles = {name: channel.title for name, channel in context.channels.items()}
+    return [
+        Call(call.id, found.id, titles.get(found.channel) or found.channel, reason(call), waits, found.assigned_to)
+        for call, found, waits in (await session.exec(query)).all()
+    ]
+
+
+def reason(call: Escalation) -> str:
+    """Why a person was called for, without what the customer or a vendor wrote: mail is not a safe place."""
+    said = re.sub(r"(?: (?:to|about))? ?“.*”", "", call.reason, flags=re.DOTALL)
+    if call.decision_id is None:
+        said = said.partition(": ")[0]
+    return said.strip().rstrip(".") + "."
+
+
+async def _owed(session: AsyncSession, context: Context, calls: list[Call]) -> list[Owed]:
+    """Whom to write to, and of which calls."""
+    if not calls:
+        return []
+    wanting = select(Staff).where(Staff.wants_email, col(Staff.disabled_at).is_(None), col(Staff.role).in_(ANSWERING))
+    now = await conversations.now(session)
+    lately = select(AuditEvent.staff_id).where(AuditEvent.action == TOLD, AuditEvent.at > now - REST_SECONDS)
+    had_one = set((await session.exec(lately)).all())
+    history = await _history(session, calls)
+    owed = []
+    for staff in (await session.exec(wanting)).all():
+        events = {call.id: history[staff.id, call.id] for call in calls if call.to in (None, staff.id)}
+        theirs = [
+            call
+            for call in calls
+            if call.id in events and not {each.action for each in events[call.id]} & {TOLD, REFUSED}
+        ]
+        if theirs:
+            tries = [each for call in theirs for each in events[call.id]]
+            pause = _pause(theirs, context, LATEST_FOR_ONE_SECONDS)
+            resting = staff.id in had_one or any(each.at > now - pause for each in tries)
+            doubted = all(UNCERTAIN in {each.action for each in events[call.id]} for call in theirs)
+            owed.append(Owed(staff, theirs, resting, doubted))
+    return owed
+
+
+async def _history(session: AsyncSession, calls: list[Call]) -> Mapping[tuple[int | None, int], list[AuditEvent]]:
+    """What became so far of telling whom of which call."""
+    query = select(AuditEvent).where(
+        col(AuditEvent.action).in_((TOLD, REFUSED, DELAYED, UNCERTAIN)),
+        col(AuditEvent.conversation_id).in_({call.conversation_id for call in calls}),
+    )
+    history = defaultdict(list)
+    for event in (await session.exec(query)).all():
+        history[event.staff_id, event.detail["call"]].append(event)
+    return history
+
+
+async def _record(context: Context, owed: Owed, outcome: str) -> None:
+    async with context.db.write() as session:
+        at = await conversations.now(session)
+        for call in owed.calls:
+            session.add(
+                AuditEvent(
+                    at=at,
+                    actor="system",
+                    staff_id=owed.staff.id,
+                    action=outcome,
+                    conversation_id=call.conversation_id,
+                    detail={"call": call.id},
+                )
+            )
+
+
+async def _settle(context: Context, calls: list[Call], owed: list[Owed]) -> None:
+    """Of which calls everybody has been told: nobody will look at them again."""
+    open_ones = {call.id for each in owed for call in each.calls}
+    async with context.db.write() as session:
+        history = await _history(session, calls)
+        told = {call for (_, call), events in history.items() if any(each.action == TOLD for each in events)}
+        settled = update(Escalation).where(col(Escalation.id).in_({call.id for call in calls} & told - open_ones))
+        await session.exec(settled.values(told_at=clock()))
+
+
+async def _write_to(context: Context, owed: Owed) -> None:
+    settings = context.settings
+    subject, text = words(owed.calls, settings.base_url)
+    # The same calls to the same person are the same message, however often it has to be sent.
+    of = f"{settings.base_url} {owed.staff.id} {[call.id for call in owed.calls]}"
+    key = f"calls-{hashlib.sha256(of.encode()).hexdigest()[:32]}"
+    await mail.send(settings, mail.compose(settings, owed.staff.email, subject, text, key), owed.staff.email)
+
+
+def words(calls: list[Call], base_url: str) -> tuple[str, str]:
+    """Subject and text (pure)."""
+    longest = span(calls[0].waits)
+    if len(calls) == 1:
+        subject = f"A customer has waited for a person for {longest}"
+        opening = "A person was called for, and nobody has taken over yet."
+    else:
+        subject = f"{len(calls)} customers wait for a person, the longest for {longest}"
+        opening = f"A person was called for in {len(calls)} conversations, and nobody has taken them over yet."
+    parts = [opening]
+    for call in calls[:MOST_LISTED]:
+        by_name = " They wrote again to you." if call.to is not None else ""
+        link = f"{base_url}/desk/conversations/{call.conversation_id}"
+        parts.append(f"{call.channel}, waiting for {span(call.waits)}.{by_name}\n{call.reason}\n{link}")
+    if len(calls) > MOST_LISTED:
+        parts.append(f"And {len(calls) - MOST_LISTED} more: {base_url}/desk?show=waiting")
+    parts.append(f"You asked for this mail. To end it: {base_url}/desk/account")
+    return subject, "\n\n".join(parts) + "\n"
+
+
+def span(seconds: float) -> str:
+    """A length of time in words."""
+    if seconds < 60:
+        return "less than a minute"
+    number, unit = (int(seconds // 60), "minute") if seconds < 2 * 3600 else (int(seconds // 3600), "hour")
+    return f"{number} {unit}{'' if number == 1 else 's'}"

@@ -1,0 +1,42 @@
+"""What the commands share: the settings, the database for a command's length, and refusals in a sentence."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from service import migrations
+from service.db import Database
+from service.settings import Settings
+
+# The first lines a person reads must be there at once, also through a pipe.
+console = Console(soft_wrap=True, highlight=False)
+
+
+class Refusal(Exception):
+    """A sentence for whoever typed the command."""
+
+
+@contextlib.asynccontextmanager
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
+    """The database at its newest schema, for a command's length."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    db = Database(settings.url)
+    try:
+        await migrations.upgrade(db)
+        yield db
+    finally:
+        await db.close()
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings, or a refusal that names each variable that is wrong."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()
+        )
+        raise Refusal(f"Some settings cannot be used. {wrong}.") from None

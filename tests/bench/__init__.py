@@ -1,0 +1,1 @@
+"""How fast a message goes through all of it, beside the least that any answer needs and beside a common agent."""

@@ -1,0 +1,107 @@
+"""The figures as people read them: the median of the repetitions, and between which values they lay."""
+
+import os
+import platform
+import sqlite3
+from importlib.metadata import version
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+#: The aims: CPU a message against the bare loop's at 16 in flight, and messages a second against LangGraph's.
+MOST_CPU, LEAST_RATE = 4.0, 1.5
+AIMED_AT = 16
+
+
+def machine() -> dict[str, Any]:
+    """What was measured on."""
+    names = ("torch", "chromadb", "fastapi", "uvicorn", "sqlalchemy")
+    load = [round(each, 1) for each in os.getloadavg()]
+    cores = {"cores": os.cpu_count(), "load_before": load}
+    return (
+        cores | {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version} | {n: version(n) for n in names}
+    )
+
+
+def middle(values: list[float], digits: int = 0) -> str:
+    """The median, with the lowest and the highest where they differ."""
+    low, mid, high = (f"{each:.{digits}f}" for each in (min(values), median(values), max(values)))
+    return mid if low == high else f"{mid} ({low} to {high})"
+
+
+def show(result: dict[str, Any], console: Console) -> None:
+    """Print the tables, and what they come to in sentences."""
+    on = result["measured_on"]
+    versions = ", ".join(f"{name} {value}" for name, value in on.items() if name not in ("cores", "load_before"))
+    console.print(f"Measured on {on['cores']} cores (load before: {on['load_before']}); {versions}.")
+    for name, rows in result["databases"].items():
+        table = Table(
+            title=f"Whole path, {name}, extractive: the median of {len(rows[0]['per_second'])} (lowest to highest)"
+        )
+        titles = (
+            "in flight",
+            "messages/s",
+            "p50 ms",
+            "p95 ms",
+            "CPU ms",
+            "database's CPU ms",
+            "bare CPU ms",
+            "CPU / bare",
+            "rate / bare",
+        )
+        for title in titles:
+            table.add_column(title, justify="right")
+        for row in rows:
+            times = row["times"]
+            table.add_row(
+                str(row["flight"]),
+                middle(row["per_second"], 1),
+                middle(row["p50_ms"]),
+                middle(row["p95_ms"]),
+                middle(row["cpu_ms"], 1),
+                middle(row["database_cpu_ms"], 1),
+                middle(times["bare_cpu_ms"], 1),
+                middle(times["cpu"], 2),
+                middle(times["rate"], 2),
+            )
+        console.print(table)
+    if model := result.get("model"):
+        table = Table(title=f"With a model that answers at once, {AIMED_AT} in flight")
+        for title in ("", "messages/s", "p50 ms", "p95 ms", "CPU ms", "model calls a message"):
+            table.add_column(title, justify="right")
+        for name, row in model["figures"].items():
+            calls = str(model["calls"][name])
+            table.add_row(
+                name,
+                middle(row["per_second"], 1),
+                middle(row["p50_ms"]),
+                middle(row["p95_ms"]),
+                middle(row["cpu_ms"], 1),
+                calls,
+            )
+        console.print(table)
+    for sentence in sentences(result):
+        console.print(sentence)
+
+
+def sentences(result: dict[str, Any]) -> list[str]:
+    """Each aim, and whether it was met."""
+    said = []
+    for name, rows in result["databases"].items():
+        for row in rows:
+            if row["flight"] == AIMED_AT:
+                ratio = median(row["times"]["cpu"])
+                verdict = "met" if ratio <= MOST_CPU else "missed"
+                said.append(
+                    f"{name}: {ratio:.2f} times the bare loop's CPU; the aim of at most {MOST_CPU:g} is {verdict}."
+                )
+    model = result.get("model")
+    if model and model["times"]:
+        ratio = median(model["times"])
+        verdict = "met" if ratio >= LEAST_RATE else "missed"
+        said.append(
+            f"{ratio:.2f} times LangGraph's messages a second; the aim of at least {LEAST_RATE:g} is {verdict}."
+        )
+    return said + ([model["skipped"]] if model and model["skipped"] else [])
