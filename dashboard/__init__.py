@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from dashboard import account, articles, ask, auth, history, inbox, insights, members, pages, record
+from dashboard import account, articles, ask, auth, history, inbox, insights, members, pages, presence, record
 from service.context import Context
 
 
@@ -12,6 +12,7 @@ def mount(app: FastAPI, context: Context) -> None:
     app.mount("/desk/static", pages.Static(directory=pages.STATIC), name="desk-static")
     app.include_router(auth.router)
     app.include_router(inbox.router)
+    app.include_router(presence.router)  # its verbs stand before those of any article
     app.include_router(articles.router)
     app.include_router(history.router)
     app.include_router(ask.router)

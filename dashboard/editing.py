@@ -90,18 +90,21 @@ async def publish(context: Context, article_id: int, staff: Staff) -> str:
             raise NotPossible("This article is not there any more.")
         newest = await articles.current(session, article)
         content = articles.content(newest)
-    if article.state == "published" and article.published_version == newest.number:
+    if article.published_version == newest.number:
         return f"Customers are answered from version {newest.number} already."
     if not content.body:
         raise NotPossible("There is nothing to answer from yet: write the text, then publish.")
     embedded = await context.knowledge.embed(content)
-    async with context.db.write() as session:
-        article = await session.get(Article, article_id)
-        if article is None:
-            raise NotPossible("This article is not there any more.")
-        revision = await articles.publish(session, article, embedded)
-        _record(session, staff, "article_published", article, revision=revision)
-        return f"Published. Customers are answered from version {article.version} now."
+    try:
+        async with context.db.write() as session:
+            article = await session.get(Article, article_id)
+            if article is None:
+                raise NotPossible("This article is not there any more.")
+            revision = await articles.publish(session, article, embedded)
+            _record(session, staff, "article_published", article, revision=revision)
+    except articles.Published:  # by a second click, or by a colleague, while the model computed
+        return f"Customers are answered from version {newest.number} already."
+    return f"Published. Customers are answered from version {article.version} now."
 
 
 async def unpublish(session: AsyncSession, article_id: int, staff: Staff, *, seen: int) -> None:

@@ -1,6 +1,7 @@
 """The queue: every conversation as one row, those that wait for a person first."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from sqlmodel import and_, case, col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dashboard import words
+from service import spending
 from service.context import Context
 from service.models import Conversation, Customer, Escalation, Identity, Message, Staff
 
@@ -44,11 +46,20 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Quoting:
+    """Claude is not asked: so much was allowed in 24 hours. `until`: None where only a higher limit helps."""
+
+    allowed: float
+    until: float | None
+
+
+@dataclass(frozen=True)
 class Queue:
     counts: Mapping[str, int]  # by view
     sections: list[Section]
     calls: list[tuple[int, int, str]]  # open calls nobody has taken: escalation, conversation, who and where
     version: str
+    quoting: Quoting | None  # where the limit of Claude's day is reached
 
 
 async def load(session: AsyncSession, context: Context, me: Staff, show: str = "all", most: int = PAGE) -> Queue:
@@ -67,7 +78,7 @@ async def load(session: AsyncSession, context: Context, me: Staff, show: str = "
         rows = await _rows(session, context, me, view, limit)
         sections.append(Section(title, empty, rows, counts[view], counts[view] > len(rows) and limit < MOST))
     calls = await _calls(session, context)
-    return Queue(counts, sections, calls, await version(session))
+    return Queue(counts, sections, calls, await version(session), await _quoting(session, context))
 
 
 async def version(session: AsyncSession) -> str:
@@ -75,6 +86,16 @@ async def version(session: AsyncSession) -> str:
     query = select(Conversation.state, func.count(), func.max(Conversation.updated_at))
     rows = (await session.exec(query.group_by(col(Conversation.state)).order_by(col(Conversation.state)))).all()
     return hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()[:16]
+
+
+async def _quoting(session: AsyncSession, context: Context) -> Quoting | None:
+    claude = context.agent.claude
+    if claude is None:
+        return None
+    until = await spending.resting_until(session, claude.limits.day)
+    if until is None:
+        return None
+    return Quoting(claude.limits.day, until if math.isfinite(until) else None)
 
 
 def _where(view: str, me: Staff) -> Any:

@@ -50,6 +50,12 @@ def ago(at: float, now: float, zone: tzinfo) -> str:
     return then.strftime("%-d %B" if then.year == today.year else "%-d %B %Y")
 
 
+def soon(at: float, now: float, zone: tzinfo) -> str:
+    """A time of the next day: "14:32", "tomorrow at 09:10"."""
+    same = datetime.fromtimestamp(at, zone).date() == datetime.fromtimestamp(now, zone).date()
+    return clock(at, zone) if same else f"tomorrow at {clock(at, zone)}"
+
+
 def full(at: float, zone: tzinfo) -> str:
     """Day and time without a doubt, for titles."""
     return datetime.fromtimestamp(at, zone).strftime("%A %-d %B %Y, %H:%M:%S %Z")
@@ -134,4 +140,13 @@ def _clause(reason: str) -> str:
     return reason[:1].lower() + reason[1:] if reason[1:2].islower() or reason[1:2] == " " else reason
 
 
-FILTERS = {"span": span, "clock": clock, "when": when, "ago": ago, "full": full, "iso": iso, "amount": amount}
+FILTERS = {
+    "span": span,
+    "clock": clock,
+    "when": when,
+    "ago": ago,
+    "soon": soon,
+    "full": full,
+    "iso": iso,
+    "amount": amount,
+}

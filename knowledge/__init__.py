@@ -64,6 +64,7 @@ class Knowledge:
         self._index = Index(directory)
         self._loaded = False
         self._refreshing = asyncio.Lock()
+        self._embedding: dict[str, asyncio.Task[Embedded]] = {}  # what is at it, by the words' hash
 
     @property
     def ready(self) -> bool:
@@ -103,8 +104,15 @@ class Knowledge:
         return await asyncio.to_thread(find, self._index, self._embedder, question, history, limit)
 
     async def embed(self, content: Content) -> Embedded:
-        """What publishing an article stores; await it outside a transaction, since the model takes its time."""
-        return await asyncio.to_thread(embed, self._embedder, content)
+        """What publishing an article stores; await it outside a transaction, since the model takes its time.
+
+        Who asks for the very words that are being embedded, as a second click does, waits for the same vectors.
+        """
+        words = content.hash
+        if (task := self._embedding.get(words)) is None:
+            task = self._embedding[words] = asyncio.create_task(asyncio.to_thread(embed, self._embedder, content))
+            task.add_done_callback(lambda _: self._embedding.pop(words, None))
+        return await asyncio.shield(task)
 
     async def rebuild(self) -> None:
         """Read everything again into a fresh index; nothing of what was withdrawn stays on the disk."""

@@ -124,6 +124,10 @@ class Changed(KnowledgeError):
     """The article was changed after its text was embedded."""
 
 
+class Published(KnowledgeError):
+    """That version is published already, by somebody who did the same a moment before."""
+
+
 async def save(
     session: AsyncSession,
     slug: str,
@@ -168,7 +172,7 @@ async def save(
 
 
 async def publish(session: AsyncSession, article: Article, embedded: Embedded) -> int:
-    """Answer from the article's newest version from now on; the new knowledge revision. Raises Changed.
+    """Answer from the article's newest version from now on; the new knowledge revision. Raises Changed, Published.
 
     `embedded` was made from that version's words before this transaction. The passages of the version before go.
     """
@@ -177,6 +181,8 @@ async def publish(session: AsyncSession, article: Article, embedded: Embedded) -
     newest = await version(session, article, article.version)
     if newest is None or newest.hash != embedded.hash:
         raise Changed(f"“{article.title}” was changed while it was being published: look at it and publish it again.")
+    if article.published_version == article.version:
+        raise Published(f"Customers are answered from version {article.version} of “{article.title}” already.")
     await _clear(session, article)
     for position, chunk in enumerate(embedded.chunks):
         session.add(

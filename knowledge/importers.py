@@ -109,7 +109,8 @@ async def import_articles(
                 article = await articles.save(
                     session, record.slug, content, by=by, source=record.source, source_hash=content.hash
                 )
-                await articles.publish(session, article, embedded)
+                if article.published_version != article.version:  # else the same words were published here
+                    await articles.publish(session, article, embedded)
                 if changed:
                     await changed(session, article, verdict)
                 _note(report, record, verdict)

@@ -87,7 +87,8 @@ def make_claude(
     """Claude as the settings want it; None without a key."""
     if not settings.anthropic_api_key.get_secret_value():
         return None
-    from service.agent.claude import OF_LEASE, Claude, make_client  # the SDK takes a second to import
+    from service.agent.claude import OF_LEASE, Claude  # the SDK takes a second to import
+    from service.agent.connection import make_client
 
     seconds = min(settings.claude_seconds, settings.lease_seconds * OF_LEASE)
     client = make_client(settings.anthropic_api_key, settings.anthropic_base_url, seconds)

@@ -302,6 +302,16 @@ class Job(SQLModel, table=True):
     last_error: str = ""
 
 
+class Presence(SQLModel, table=True):
+    """A page of the editor that is open, by a number of its own. It counts until `until`, by the database's clock."""
+
+    page: str = Field(primary_key=True)
+    article_id: int = ref("article.id")
+    staff_id: int = ref("staff.id")
+    since: float = moment()
+    until: float = moment()
+
+
 class ChannelMemory(SQLModel, table=True):
     """What a channel must remember (a mailbox's watermark): the service keeps it and hands it back."""
 

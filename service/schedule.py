@@ -10,7 +10,7 @@ from sqlmodel import col, delete, select, update
 from service import calls
 from service.context import Context
 from service.db import clock
-from service.models import Job, StaffSession, Throttle
+from service.models import Job, Presence, StaffSession, Throttle
 from service.retries import NotYet
 
 log = structlog.get_logger()
@@ -20,9 +20,10 @@ THROTTLE_KEPT_SECONDS = 24 * 3600.0
 
 
 async def tidy(context: Context) -> None:
-    """Forget sessions that have ended and throttles that have run out."""
+    """Forget sessions that have ended, throttles that have run out, and pages that are not open any more."""
     async with context.db.write() as session:
         await session.exec(delete(StaffSession).where(col(StaffSession.expires_at) < clock()))
+        await session.exec(delete(Presence).where(col(Presence.until) < clock()))
         await session.exec(delete(Throttle).where(col(Throttle.since) < clock() - THROTTLE_KEPT_SECONDS))
 
 

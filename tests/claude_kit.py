@@ -10,8 +10,9 @@ from pydantic import SecretStr
 from knowledge.passage import Found
 from service.agent import Agent, Asked, Response
 from service.agent.budget import Limits, Spent, priced_models
-from service.agent.claude import Claude, make_client
+from service.agent.claude import Claude
 from service.agent.confidence import Confidence
+from service.agent.connection import make_client
 from tests.claude_stand_in import KEY, cite, message, said
 from tests.passages import found, passage
 

@@ -15,6 +15,7 @@ from service.context import Context
 from service.db import Database
 from service.models import AuditEvent, Conversation, Customer, Decision, Escalation, Identity, Message, Staff
 from service.settings import Settings
+from tests.fakes import ScriptedAgent
 
 ORIGIN = "http://desk.test"
 
@@ -41,7 +42,7 @@ class Desk:
             db=db,
             channels={"post": self.channel},
             knowledge=None,  # type: ignore[arg-type]
-            agent=None,  # type: ignore[arg-type]
+            agent=ScriptedAgent(),  # type: ignore[arg-type]
             clock=lambda: self.now,
         )
         self.app = FastAPI()

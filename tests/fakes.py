@@ -124,6 +124,7 @@ class ScriptedAgent:
 
     def __init__(self, script: Callable[[Asked], Response] | None = None, *, gate: asyncio.Event | None = None) -> None:
         self.script, self.gate, self.asked = script or echo, gate, list[Asked]()
+        self.claude = None
 
     async def respond(self, asked: Asked) -> Response:
         self.asked.append(asked)

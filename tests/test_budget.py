@@ -68,7 +68,15 @@ def test_the_prices_have_a_date_and_the_default_model_a_price() -> None:
 
     from service.agent.budget import MODELS
 
-    datetime.date.fromisoformat(json.loads(MODELS.read_text())["as_of"])
+    told = json.loads(MODELS.read_text())
+    datetime.date.fromisoformat(told["as_of"])
+    for name, prices in told["models"].items():
+        assumed = " ".join(told["assumed"])
+        # What holds by a ratio is said to be assumed, and is what it is said to be.
+        assert prices["cache_read"] == pytest.approx(prices["input"] / 10), name
+        assert prices["cache_write"] == pytest.approx(prices["input"] * 1.25), name
+        assert all(figure in assumed for figure in ("cache_read", "cache_write"))
+        assert f"most_input of {name}" in told["from_the_list"] or name in assumed
     assert Settings(_env_file=None).claude_model in priced_models()  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="its price is not known"):
         Settings(_env_file=None, claude_model="claude-1")  # type: ignore[call-arg]

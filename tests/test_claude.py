@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ from tests.claude_kit import (
     make_agent,
     nothing_spent,
 )
-from tests.claude_stand_in import KEY, Fail, Hang, Raw, Trickle, cite, handed_over, message, said
+from tests.claude_stand_in import KEY, Fail, Hang, Raw, Stream, cite, event, handed_over, message, said, spoken
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -92,11 +93,45 @@ async def test_steps_keep_their_numbers_and_fall_together(stand_in: Any) -> None
 # --- every stop reason and every error: what the customer and the staff see ------------------------------------------
 
 SEND, QUOTE, PERSON = "what Claude wrote", "the article's own words", "a person is called"
-BODY_ERRORS = {
-    "malformed JSON": Raw(b'{"type": "message", "content": ['),
-    "not an object": Raw(b'"hello"'),
-    "no content": Raw(b"{}"),
-    "an empty body": Raw(b""),
+SILENT = 0.3 * 5.0  # seconds that `ask` lets a reply be silent
+
+
+def stream(**how: Any) -> Callable[[dict[str, Any]], Stream]:
+    """The good reply, but not as it should come."""
+    return lambda body: Stream(good(body), **how)
+
+
+def error_event(kind: str) -> bytes:
+    """What comes instead of the rest."""
+    return event("error", {"type": "error", "error": {"type": kind, "message": "It failed."}})
+
+
+def without(name: str) -> Callable[[dict[str, Any]], Raw]:
+    """The good reply without its events of one kind."""
+    return lambda body: Raw(b"".join(event(*each) for each in spoken(good(body)) if each[0] != name))
+
+
+IN_TEXT = ("content_block_delta", 2)
+GARBAGE = {
+    "a plain reply, not a stream": Raw(json.dumps(message(said(QUOTED))).encode(), kind="application/json"),
+    "a page": Raw(b"<html>Sign in to the network</html>", kind="text/html"),
+    "an empty stream": Raw(b""),
+    "malformed JSON": Raw(b'event: message_start\ndata: {"type": "message_start", "mess\n\n'),
+    "not UTF-8": Raw(b'event: message_start\ndata: {"type": "\xff\xfe"}\n\n'),
+    "not an object": Raw(b'event: message_start\ndata: "hello"\n\n'),
+    "a start without a message": Raw(event("message_start", {"type": "message_start"})),
+    "a message that is none": Raw(
+        event("message_start", {"type": "message_start", "message": {"type": "poem"}})
+        + event("message_stop", {"type": "message_stop"})
+    ),
+    "no start": without("message_start"),
+    "no start of a block": without("content_block_start"),
+    "garbage in the middle": stream(until=IN_TEXT, last=b"event: content_block_delta\ndata: {{{\n\n"),
+    "a piece of no block": stream(
+        until=IN_TEXT,
+        last=event("content_block_delta", {"type": "content_block_delta", "index": 9, "delta": {"type": "text_delta"}}),
+    ),
+    "two replies in one": lambda body: Raw(b"".join(event(*each) for each in [*spoken(good(body))][:2] * 2)),
 }
 TABLE: list[tuple[str, Any, str, str]] = [
     # what happens, the script, what the customer reads, what staff read
@@ -142,6 +177,8 @@ TABLE: list[tuple[str, Any, str, str]] = [
     ("402", Fail(402), QUOTE, "no credit left"),
     ("403", Fail(403), QUOTE, "must not use claude-haiku-5-5"),
     ("404", Fail(404), QUOTE, "Check CLAUDE_MODEL"),
+    ("408", Fail(408, {"x-should-retry": "false"}), QUOTE, "gave up waiting for the request (408)"),
+    ("409", Fail(409, {"x-should-retry": "false"}), QUOTE, "was busy"),
     ("413", Fail(413), QUOTE, "too large"),
     ("422", Fail(422), QUOTE, "an error (422)"),
     ("429 for long", Fail(429, {"retry-after": "90"}), QUOTE, "again in 90 seconds"),
@@ -149,9 +186,38 @@ TABLE: list[tuple[str, Any, str, str]] = [
     ("500", Fail(500, {"x-should-retry": "false"}), QUOTE, "failed (500)"),
     ("502 with a page", Fail(502, {"x-should-retry": "false"}, body=b"<html>"), QUOTE, "failed (502)"),
     ("529", Fail(529, {"x-should-retry": "false"}), QUOTE, "overloaded"),
-    *[(name, script, QUOTE, "cannot be read") for name, script in BODY_ERRORS.items()],
-    ("a cut stream", Raw(b'{"type": "mess', cut=True), QUOTE, "could not be reached, or broke off"),
+    *[(name, script, QUOTE, "cannot be read") for name, script in GARBAGE.items()],
     ("no answer in time", Hang(2.0), QUOTE, "did not answer within 0.4 seconds"),
+    ("the end without its event", stream(until=("message_delta", 1)), QUOTE, "broke off before its end"),
+    ("the end in the middle of a text", stream(until=IN_TEXT), QUOTE, "broke off before its end"),
+    ("a cut connection", stream(until=IN_TEXT, then="cut"), QUOTE, "broke off before its end"),
+    ("a connection that is reset", stream(until=IN_TEXT, then="reset"), QUOTE, "broke off before its end"),
+    (
+        "silence in the middle",
+        stream(until=IN_TEXT, then="hang"),
+        QUOTE,
+        f"fell silent in the middle of its reply, for {SILENT:g}",
+    ),
+    ("nothing but pings", stream(until=("message_start", 1), then="ping"), QUOTE, "fell silent"),
+    (
+        "overloaded in the middle",
+        stream(until=IN_TEXT, last=error_event("overloaded_error")),
+        QUOTE,
+        "Claude's API is overloaded (529)",
+    ),
+    ("an error in the middle", stream(until=IN_TEXT, last=error_event("api_error")), QUOTE, "failed (500)"),
+    ("a rate limit in the middle", stream(until=IN_TEXT, last=error_event("rate_limit_error")), QUOTE, "rate limit"),
+    ("an error that is new", stream(until=IN_TEXT, last=error_event("bored_error")), QUOTE, "failed (500)"),
+    ("an error without words", stream(until=IN_TEXT, last=b"event: error\ndata: {\n\n"), QUOTE, "failed (500)"),
+    # and what must not disturb
+    ("a slow drip", stream(drip=0.002), SEND, "Written by claude-haiku-5-5."),
+    (
+        "events of tomorrow",
+        stream(extra=(("weather", {"type": "weather", "sky": "clear"}), ("mood", ["odd"]))),
+        SEND,
+        "Written by claude-haiku-5-5.",
+    ),
+    ("an open end", stream(then="hang", seconds=1.0), SEND, "Written by claude-haiku-5-5."),
 ]
 
 
@@ -248,13 +314,68 @@ async def test_the_same_words_are_not_sent_twice(stand_in: Any) -> None:
 
 
 async def test_an_overall_deadline_ends_a_reply_that_trickles(stand_in: Any) -> None:
-    server = stand_in(Trickle(1.5))
+    server = stand_in(stream(drip=0.04))  # an event now and then, and no silence
     began = time.monotonic()
-    response = await ask(server.url, seconds=0.5)
-    assert time.monotonic() - began < 1.2
-    assert "did not answer within 0.5 seconds" in response.verdict.reason
+    response = await ask(server.url, seconds=1.0)
+    assert time.monotonic() - began < 1.6
+    assert "did not answer within 1 seconds" in response.verdict.reason
     assert response.record["usage"]["estimated"] is True
     assert response.record["usage"]["cost_usd"] > 0
+
+
+async def test_nobody_waits_for_a_reply_that_stands_still(stand_in: Any) -> None:
+    for then in ("hang", "ping"):
+        server = stand_in(stream(until=IN_TEXT, then=then, seconds=3.0))
+        began = time.monotonic()
+        response = await ask(server.url, seconds=4.0)
+        assert time.monotonic() - began < 2.5, "less than the deadline"
+        assert "fell silent in the middle of its reply, for 1.2 seconds" in response.verdict.reason
+        assert len(server.requests) == 1, "what was begun is not asked, and paid, again"
+
+
+async def test_what_a_broken_reply_has_used_is_counted(stand_in: Any) -> None:
+    async def usage(**how: Any) -> dict[str, Any]:
+        return (await ask(stand_in(stream(**how)).url)).record["usage"]
+
+    for how in ({"then": "cut"}, {"then": "end"}, {"last": error_event("overloaded_error")}):
+        broken = await usage(until=("content_block_delta", 3), **how)
+        assert (broken["input"], broken["cache_read"], broken["cache_write"]) == (1000, 200, 100)
+        assert 60 > broken["output"] > 10, "as much as had come, and no more"
+        assert broken["estimated"] is True
+    early = await usage(until=("message_start", 1))
+    assert (early["input"], early["output"]) == (1000, 1)
+    refused = await ask(stand_in(Fail(400)).url)
+    assert refused.record["usage"]["cost_usd"] == 0, "the API asks no money for what it refuses"
+    untold = await ask(stand_in(Raw(b"")).url)
+    assert untold.record["usage"]["output"] == 500, "nobody said: the most is counted"
+
+
+async def test_a_sentence_in_pieces_is_put_together_letter_by_letter(stand_in: Any) -> None:
+    """The stand-in cuts its stream through the middle of every € and ü."""
+    text = "A return label costs €6.50 – für Zürich, naïve “façade” 日本語."
+    server = stand_in(lambda body: message(said(text, cite(body, "€6.50"))))
+    cut = (await ask(server.url)).record["claude"]
+    assert cut["reply"][0]["text"] == text
+    assert cut["reply"][0]["citations"][0]["cited_text"] == "A return label costs €6.50."
+
+
+async def test_a_connection_that_never_stands_is_given_up() -> None:
+    """A listener whose queue is full: the system answers nobody."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        began = time.monotonic()
+        response = await ask(f"http://127.0.0.1:{full.getsockname()[1]}", seconds=2.0)
+        took = time.monotonic() - began
+        for each in waiting:
+            each.close()
+    assert isinstance(response.verdict, Answer)
+    assert "did not answer within 2 seconds" in response.verdict.reason
+    assert took < 2.4
 
 
 def test_the_deadline_is_below_the_lease() -> None:

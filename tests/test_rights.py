@@ -68,6 +68,8 @@ TABLE: dict[str, tuple[str, ...]] = {
     "POST /desk/articles/new": EDITORS,
     "POST /desk/articles/preview": EDITORS,
     "POST /desk/articles/{article_id}": EDITORS,
+    "POST /desk/articles/{article_id}/here": EDITORS,
+    "POST /desk/articles/{article_id}/gone": EDITORS,
     "POST /desk/articles/{article_id}/{verb}": EDITORS,
     "POST /desk/articles/{article_id}/versions/{number}/restore": EDITORS,
     "GET /desk/ask": STAFF,
@@ -141,6 +143,7 @@ class World:
         verb = "reply" if "conversations" in path else "enable" if "staff" in path else "unpublish"
         form |= {"text": "A reply.", "title": "B", "body": "More.", "base": "2", "version": "2", "question": "why?"}
         form |= {"value": "right", "email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4())}
+        form["page"] = uuid.uuid4().hex
         form |= {"name": "Nobody", "current": PASSWORD, "new": PASSWORD[::-1], "again": PASSWORD[::-1]}
         other = await self.desk.make_staff(uuid.uuid4().hex) if "{staff_id}" in path else None
         address = path.replace(":path", "").format_map(

@@ -12,6 +12,10 @@ function warn(words) {
 const read = () => Object.fromEntries(FIELDS.map((field) => [field, form.elements[field].value]));
 const same = (one, other) => FIELDS.every((field) => one[field].trim() === other[field].trim());
 const name = () => `firstline.article.${form.dataset.article}`;
+const idle = () => {
+  for (const button of document.querySelectorAll("[data-busy]")) delete button.dataset.busy;
+  document.getElementById("working")?.setAttribute("hidden", "");
+};
 const forget = () => { try { localStorage.removeItem(name()); } catch { /* nothing was kept */ } };
 
 let saved; // what the server has, as far as this page knows
@@ -43,6 +47,10 @@ function offer() {
   document.getElementById("forget").addEventListener("click", () => { forget(); box.hidden = true; });
 }
 
+document.getElementById("ask")?.addEventListener("submit", (event) => {
+  if (event.submitter) event.submitter.dataset.busy = "";
+});
+
 if (form) {
   saved = read();
   // Words that come back with a refusal are not saved.
@@ -52,6 +60,9 @@ if (form) {
   form.addEventListener("submit", (event) => {
     sent = read();
     if (event.submitter) event.submitter.dataset.busy = "";
+    const publishing = event.submitter?.id === "publish";
+    document.getElementById("working")?.toggleAttribute("hidden", !publishing);
+    if (publishing) document.getElementById("said")?.remove();
   });
   addEventListener("beforeunload", (event) => { if (!same(read(), saved)) event.preventDefault(); });
   document.addEventListener("click", (event) => { if (event.target.closest("#take-theirs")) { forget(); saved = read(); } });
@@ -73,7 +84,7 @@ if (form) {
 }
 
 document.addEventListener("htmx:after:request", (event) => {
-  for (const button of document.querySelectorAll("[data-busy]")) delete button.dataset.busy;
+  if (event.detail.ctx.sourceElement?.id !== "preview") idle(); // which goes on while something is published
   if (event.detail.ctx.response?.status < 400) warn("");
 });
 document.addEventListener("htmx:response:error", (event) => {
@@ -83,6 +94,6 @@ document.addEventListener("htmx:response:error", (event) => {
   warn(plain ? event.detail.ctx.text : "That did not work. Nothing you typed is lost: try again in a moment.");
 });
 document.addEventListener("htmx:error", () => {
-  for (const button of document.querySelectorAll("[data-busy]")) delete button.dataset.busy;
+  idle();
   warn("The server cannot be reached. Nothing you typed is lost: try again in a moment.");
 });

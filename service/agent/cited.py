@@ -22,11 +22,13 @@ _MARK = re.compile(r"^(?:(?P<item>\d{1,2})[.)]|[-*•])\s+")
 # --- the reply, as far as it is read: validated by schema, and what else is in it ignored ----------------------------
 
 
-class _Read(BaseModel):
+class Read(BaseModel):
+    """What the API sends, as far as it is read."""
+
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Citation(_Read):
+class Citation(Read):
     """Blocks [start_block_index, end_block_index) of one search result."""
 
     type: str
@@ -37,32 +39,32 @@ class Citation(_Read):
     cited_text: str = ""
 
 
-class TextBlock(_Read):
+class TextBlock(Read):
     type: Literal["text"]
     text: str
     citations: list[Citation] | None = None
 
 
-class ToolUse(_Read):
+class ToolUse(Read):
     type: Literal["tool_use"]
     name: str
     input: dict[str, Any] = Field(default_factory=dict)
 
 
-class OtherBlock(_Read):
+class OtherBlock(Read):
     """Thinking, and whatever is invented after this version."""
 
     type: str
 
 
-class Tokens(_Read):
+class Tokens(Read):
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_input_tokens: int | None = 0
     cache_creation_input_tokens: int | None = 0
 
 
-class StopDetails(_Read):
+class StopDetails(Read):
     category: str | None = None
 
 
@@ -77,7 +79,7 @@ Content = Annotated[
 ]
 
 
-class Reply(_Read):
+class Reply(Read):
     """A message of the Messages API. `stop_reason` may be one that is unknown here."""
 
     type: Literal["message"]

@@ -8,22 +8,25 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import anthropic
+import httpx2
 import structlog
-from pydantic import SecretStr, ValidationError
 
 from knowledge.passage import Passage
 from service.agent import outcomes
-from service.agent.budget import Limits, Model, Spent, Usage, at_most, describe, refusal
+from service.agent.budget import Limits, Model, Spent, Usage, at_most, cost, describe, refusal
 from service.agent.cited import Cut, Reply, TextBlock, ToolUse, draft_of
+from service.agent.connection import Silent, listen, retry_after
 from service.agent.evidence import Draft
 from service.agent.outcomes import Outcome
 from service.agent.request import HAND_OVER, body, prompt_version, read_prompt, source
+from service.agent.stream import STATUS_OF, Heard
 from service.agent.terms import count
 
 log = structlog.get_logger()
 
-#: The first try may take this share of the deadline, so that the second one has a chance.
-OF_FIRST_TRY = 0.6
+#: A reply that has begun may fall silent for this share of the deadline. The stream's own signs of life (ping) do not
+#: count: the customer waits for words.
+OF_SILENCE = 0.3
 #: Of a lease, at most this share is spent waiting: what was answered must still be recorded under it.
 OF_LEASE = 0.4
 #: Seconds that a failing API is left alone when it does not say how long; and the longest that it is believed.
@@ -46,34 +49,13 @@ class Consulted:
     record: dict[str, Any] = field(default_factory=dict)
 
 
-def make_client(key: SecretStr, base_url: str, seconds: float) -> anthropic.AsyncAnthropic:
-    """The SDK's client. Without `base_url` it goes by ANTHROPIC_BASE_URL itself."""
-    return anthropic.AsyncAnthropic(
-        api_key=key.get_secret_value(),
-        base_url=base_url or None,
-        timeout=seconds * OF_FIRST_TRY,
-        max_retries=1,
-        middleware=[_only_soon(seconds * (1 - OF_FIRST_TRY))],
-    )
+@dataclass(frozen=True)
+class Replied:
+    """A reply at its end."""
 
-
-def _only_soon(patience: float) -> Any:
-    """The SDK waits as long as `retry-after` says; past our patience there is no second try to wait for."""
-
-    async def only_soon(request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-        response = await call_next(request)
-        if (_retry_after(response.headers) or 0.0) > patience:
-            response.headers["x-should-retry"] = "false"
-        return response
-
-    return only_soon
-
-
-def _retry_after(headers: Any) -> float | None:
-    try:
-        return max(0.0, float(headers.get("retry-after", "")))
-    except ValueError:  # a date, or nothing
-        return None
+    reply: Reply
+    usage: Usage
+    request_id: str | None
 
 
 class Claude:
@@ -91,6 +73,7 @@ class Claude:
     ) -> None:
         self.client, self.model, self.limits = client, model, limits
         self.seconds, self.company, self.spent = seconds, company, spent
+        self.stall = seconds * OF_SILENCE
         self.prompt = read_prompt()
         self.prompt_version = prompt_version(self.prompt)
         self._rest_until = 0.0
@@ -117,11 +100,11 @@ class Claude:
         )
         most = at_most(json.dumps(request, ensure_ascii=False), limit)
         if sentence := refusal(self.limits, self.model, most, await self.spent(conversation_id)):
-            return self._outcome(outcomes.LIMITED, sentence)
+            return self._outcome(outcomes.LIMITED, sentence, record={"needs_usd": cost(self.model, most)})
         sent = [source(passage) for passage in passages]
         began = time.monotonic()
         answered = await self._ask(request, most)
-        consulted = answered if isinstance(answered, Consulted) else self._read(*answered, passages)
+        consulted = answered if isinstance(answered, Consulted) else self._read(answered, passages)
         log.info(
             "claude.asked",
             model=self.model.name,
@@ -136,36 +119,45 @@ class Claude:
         """Let go of the connections."""
         await self.client.close()
 
-    async def _ask(self, request: dict[str, Any], most: Usage) -> "tuple[Reply, str | None] | Consulted":
-        """The reply and its request id, or what went wrong. Where nobody says what a call cost, the most is counted."""
+    async def _ask(self, request: dict[str, Any], most: Usage) -> "Replied | Consulted":
+        """The reply, or what went wrong. Where nobody says what a call cost, the most is counted."""
+        heard = Heard()
         try:
             async with asyncio.timeout(self.seconds):
-                response = await self.client.messages.with_raw_response.create(**request)
-            return Reply.model_validate_json(response.http_response.content), response.headers.get("request-id")
-        except ValidationError:
-            return self._outcome(outcomes.UNREADABLE, usage=most)
+                request_id = await listen(self.client, request, heard, self.stall)
+            if heard.ended:
+                return Replied(heard.reply(), heard.usage(most), request_id)
+            outcome = outcomes.BROKE_OFF if heard.begun else outcomes.UNREADABLE
+        except Silent:
+            outcome = outcomes.STALLED
         except (TimeoutError, anthropic.APITimeoutError):
-            return self._outcome(outcomes.LATE, usage=most)
+            outcome = outcomes.LATE
         except anthropic.APIStatusError as error:
-            outcome = outcomes.of_status(error.status_code)
-            after = _retry_after(error.response.headers)
-            if outcome.rest:
-                self._rest(after)
-            record = {"status": error.status_code, "request_id": error.request_id}
-            return self._outcome(outcome, _detail(error, after), usage=Usage(), record=record)
+            return self._refused(error, heard, most)
         except anthropic.APIConnectionError:
-            return self._outcome(outcomes.UNREACHABLE, usage=most)
+            outcome = outcomes.UNREACHABLE
+        except httpx2.RequestError:
+            outcome = outcomes.BROKE_OFF
+        except ValueError:  # not JSON, not UTF-8, or not what the API sends
+            outcome = outcomes.UNREADABLE
         except anthropic.AnthropicError as error:
-            return self._outcome(outcomes.BROKEN, type(error).__name__, usage=most)
+            return self._outcome(outcomes.BROKEN, type(error).__name__, usage=heard.usage(most))
+        return self._outcome(outcome, usage=heard.usage(most))
 
-    def _read(self, reply: Reply, request_id: str | None, passages: Sequence[Passage]) -> Consulted:
-        tokens = reply.usage
-        usage = Usage(
-            tokens.input_tokens,
-            tokens.output_tokens,
-            tokens.cache_read_input_tokens or 0,
-            tokens.cache_creation_input_tokens or 0,
-        )
+    def _refused(self, error: anthropic.APIStatusError, heard: Heard, most: Usage) -> Consulted:
+        """An error of the API's, before the reply or in the middle of it."""
+        status, usage = error.status_code, Usage()
+        if error.response.is_success:  # the stream had begun
+            status, usage = STATUS_OF.get(error.type or "", 500), heard.usage(most)
+        outcome = outcomes.of_status(status)
+        after = retry_after(error.response.headers)
+        if outcome.rest:
+            self._rest(after)
+        record = {"status": status, "request_id": error.request_id}
+        return self._outcome(outcome, _detail(error, status, after), usage=usage, record=record)
+
+    def _read(self, replied: "Replied", passages: Sequence[Passage]) -> Consulted:
+        reply, usage, request_id = replied.reply, replied.usage, replied.request_id
         record: dict[str, Any] = {
             "stop_reason": reply.stop_reason,
             "answered_by": reply.model,
@@ -209,14 +201,14 @@ class Claude:
         if outcome.rest and time.monotonic() > self._rest_until:
             self._rest()
         notice = self.say(outcome, detail)
-        cost = describe(self.model, usage) if usage else None
+        used = describe(self.model, usage) if usage else None
         about = {
             "model": self.model.name,
             "prompt_version": self.prompt_version,
             "then": outcome.then,
             "notice": notice,
         }
-        return Consulted(outcome, notice, draft if outcome.then == "send" else None, cut, cost, about | (record or {}))
+        return Consulted(outcome, notice, draft if outcome.then == "send" else None, cut, used, about | (record or {}))
 
     def say(self, outcome: Outcome, detail: str = "") -> str:
         """The sentence that staff read about an outcome."""
@@ -224,6 +216,7 @@ class Claude:
             model=self.model.name,
             detail=detail,
             seconds=self.seconds,
+            stall=self.stall,
             max_tokens=self.limits.max_tokens,
             most_words=MOST_WORDS,
         )
@@ -235,9 +228,9 @@ def _with(consulted: Consulted, **more: Any) -> Consulted:
     return consulted
 
 
-def _detail(error: anthropic.APIStatusError, after: float | None) -> str:
-    if error.status_code == 429:
+def _detail(error: anthropic.APIStatusError, status: int, after: float | None) -> str:
+    if status == 429:
         return f"; it may be asked again in {after:.0f} seconds" if after is not None else ""
-    if error.status_code == 400:
+    if status == 400:
         return " ".join((error.api_message or "it did not say why").split())[:MOST_OF_REASON]
-    return str(error.status_code)
+    return str(status)

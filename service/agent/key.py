@@ -6,7 +6,7 @@ import anthropic
 from pydantic import SecretStr
 
 from service.agent import outcomes
-from service.agent.claude import make_client
+from service.agent.connection import make_client
 
 
 async def try_key(key: SecretStr, base_url: str, model: str, seconds: float) -> str:

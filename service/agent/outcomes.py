@@ -36,6 +36,8 @@ STATUSES: dict[int, Outcome] = {
     402: Outcome("quote", "Claude's account has no credit left (402). Its billing page says more.", rest=True),
     403: Outcome("quote", "The key must not use {model} (403). Check its workspace and CLAUDE_MODEL.", rest=True),
     404: Outcome("quote", "Claude's API knows no {model} (404). Check CLAUDE_MODEL and ANTHROPIC_BASE_URL.", rest=True),
+    408: Outcome("quote", "Claude's API gave up waiting for the request (408).", rest=True),
+    409: Outcome("quote", "Claude's API was busy with something that stands in the way (409).", rest=True),
     413: Outcome("quote", "The message with its passages is too large for Claude's API (413)."),
     429: Outcome("quote", "The rate limit of Claude's API was reached (429){detail}.", rest=True),
     529: Outcome("quote", "Claude's API is overloaded (529).", rest=True),
@@ -45,7 +47,9 @@ OTHER_STATUS = Outcome("quote", "Claude's API answered with an error ({detail}).
 
 #: By what happened.
 LATE = Outcome("quote", "Claude did not answer within {seconds:g} seconds.", rest=True)
-UNREACHABLE = Outcome("quote", "Claude's API could not be reached, or broke off. Check ANTHROPIC_BASE_URL.", rest=True)
+STALLED = Outcome("quote", "{model} fell silent in the middle of its reply, for {stall:g} seconds.", rest=True)
+BROKE_OFF = Outcome("quote", "{model}'s reply broke off before its end.", rest=True)
+UNREACHABLE = Outcome("quote", "Claude's API could not be reached. Check ANTHROPIC_BASE_URL.", rest=True)
 UNREADABLE = Outcome("quote", "Claude's API gave a reply that cannot be read.")
 BROKEN = Outcome("quote", "Claude's API could not be asked ({detail}).")
 RESTING = Outcome("quote", "Claude was not asked: its API failed a moment ago and is left alone for {detail} seconds.")
