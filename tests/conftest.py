@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -207,11 +208,30 @@ def stand_in() -> Iterator[Any]:
 # --- a running server --------------------------------------------------------------------------------------------
 
 
-class LiveServer:
-    """`firstline serve --demo` as a process, started as a person would start it."""
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that holds the sample articles and nothing else: made once for all workers, for vectors take time."""
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "stock"
+    with open(home.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (home / "made").exists():
+            command = [sys.executable, "-m", "service", "ingest", "knowledge/samples/articles"]
+            environ = {**os.environ, "DATA_DIR": str(home)}
+            done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            (home / "made").touch()
+    return home / "firstline.db"
 
-    def __init__(self, data_dir: Path, root: Path = ROOT, **environ: str) -> None:
+
+class LiveServer:
+    """`firstline serve --demo` as a process, started as a person would start it. `stock`: articles that are there."""
+
+    def __init__(self, data_dir: Path, root: Path = ROOT, *, stock: Path | None = None, **environ: str) -> None:
         self.data_dir, self.root, self.port = data_dir, root, free_port()
+        if stock is not None:
+            data_dir.mkdir(parents=True)
+            shutil.copy(stock, data_dir / "firstline.db")
         self.environ = {**os.environ, "DATA_DIR": str(data_dir), "PORT": str(self.port), **environ}
         self.url = self.staff_email = self.staff_password = ""
         self.lines: list[str] = []
@@ -256,8 +276,8 @@ class LiveServer:
 
 
 @pytest.fixture(scope="session")
-def live_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    server = LiveServer(tmp_path_factory.mktemp("demo") / "data")
+def live_server(tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Iterator[LiveServer]:
+    server = LiveServer(tmp_path_factory.mktemp("demo") / "data", stock=stock)
     yield server
     server.stop()
 

@@ -117,7 +117,9 @@ async def test_rows_that_refer_to_nothing_and_a_damaged_file_are_found(tmp_path:
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
         await raw.execute("PRAGMA foreign_keys = OFF")
-        await raw.execute("INSERT INTO identity VALUES (1, 99999, 'c', 'x', 1.0)")
+        await raw.execute(
+            "INSERT INTO identity (id, customer_id, channel, external_id, created_at) VALUES (1, 99999, 'c', 'x', 1.0)"
+        )
         await raw.commit()
     await fill(db, embedder, tmp_path / "articles")
     found = bad(await look(settings, embedder))

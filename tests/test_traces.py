@@ -59,11 +59,12 @@ def children(spans: list[Received], parent: Received) -> dict[str, Received]:
 
 
 def test_a_served_message_is_one_tree_of_three_makers_and_its_words_are_in_none_of_what_is_told(
-    tmp_path, collector: Collector, stand_in
+    tmp_path, collector: Collector, stand_in, stock
 ) -> None:
     claude = stand_in(ask_of)
     server = LiveServer(
         tmp_path / "data",
+        stock=stock,
         ANTHROPIC_API_KEY=KEY,
         ANTHROPIC_BASE_URL=claude.url,
         ANTHROPIC_OPEN_TELEMETRY_TRACES_CONTENT_MODE="content",  # whoever set it: our customers' words stay here

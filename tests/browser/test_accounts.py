@@ -4,35 +4,18 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import NewContext
 from tests.browser.test_dashboard import sign_in
 from tests.browser.test_editor import AXE
 from tests.conftest import ROOT
 
 PASSWORD = "a password for the colleague"
 AT_ONCE_MS = 5_000  # "within a couple of seconds", on a busy machine
-
-NewContext = Callable[..., BrowserContext]
-
-
-@pytest.fixture
-def new_context(browser: Any, live_server: Any) -> Iterator[NewContext]:
-    """A browser that was never here."""
-    made: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        options = {"viewport": {"width": 1280, "height": 800}, "base_url": live_server.url, **options}
-        made.append(browser.new_context(**options))
-        return made[-1]
-
-    yield make
-    for context in made:
-        context.close()
 
 
 @pytest.fixture

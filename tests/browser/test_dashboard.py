@@ -4,13 +4,14 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import NewContext
 from tests.conftest import ROOT
 
 PARCEL = "where is my parcel?"
@@ -18,8 +19,6 @@ NOT_COVERED = "Could you engrave my grandmother's name on the lid of an Alder?"
 ANSWER_MS = 20_000  # the time an answer may take on a busy machine
 RETURN_MS = 60_000  # a server's start, and the longest wait between two tries
 COLLEAGUE = ("sam@pellworth.example", "a password for Sam")
-
-NewContext = Callable[..., BrowserContext]
 
 
 class Visitor:
@@ -40,21 +39,6 @@ def visitor(live_server: Any) -> Iterator[Visitor]:
     made = Visitor(live_server.url)
     yield made
     made.client.close()
-
-
-@pytest.fixture
-def new_context(browser: Any, live_server: Any) -> Iterator[NewContext]:
-    """A browser that was never here."""
-    made: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        options = {"viewport": {"width": 1280, "height": 800}, "base_url": live_server.url, **options}
-        made.append(browser.new_context(**options))
-        return made[-1]
-
-    yield make
-    for context in made:
-        context.close()
 
 
 @pytest.fixture

@@ -1,54 +1,19 @@
 """An editor's day in a real browser: write, preview, ask, publish, see customers answered, change, roll back."""
 
 import re
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import AXE, PASSWORD, NewContext
 from tests.browser.test_dashboard import sign_in
-from tests.conftest import ROOT
 
-AXE = (ROOT / "tests" / "browser" / "vendor" / "axe.min.js").read_text(encoding="utf-8")
-PASSWORD = "a password for the editors"
 PUBLISH_MS = 30_000  # vectors take their time on a busy machine
 ANSWER_MS = 20_000
 
 TOUR = "Guided tours of the workshop are on the first Saturday of the month at 10:00 and cost €8."
 QUESTION = "when are guided tours of the workshop?"
-
-NewContext = Callable[..., BrowserContext]
-
-
-@pytest.fixture
-def new_context(browser: Any, live_server: Any) -> Iterator[NewContext]:
-    """A browser that was never here."""
-    made: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        options = {"viewport": {"width": 1280, "height": 800}, "base_url": live_server.url, **options}
-        made.append(browser.new_context(**options))
-        return made[-1]
-
-    yield make
-    for context in made:
-        context.close()
-
-
-@pytest.fixture(scope="module")
-def accounts(live_server: Any) -> dict[str, str]:
-    """A login of each kind: name -> email."""
-    emails = {}
-    for name, role in (("Eddy", "editor"), ("Edna", "editor"), ("Sue", "support")):
-        emails[name] = f"{name.lower()}@pellworth.example"
-        command = [sys.executable, "-m", "service", "staff", "add", emails[name], "--name", name]
-        command += ["--role", role, "--password", PASSWORD]
-        done = subprocess.run(command, cwd=ROOT, env=live_server.environ, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-    return emails
 
 
 @pytest.fixture
@@ -208,7 +173,7 @@ def test_leaving_with_unsaved_words_is_asked_about_and_without_them_is_not(eddy:
 def test_support_sees_no_way_to_write(new_context: NewContext, accounts: dict[str, str]) -> None:
     page = sign_in(new_context().new_page(), accounts["Sue"], PASSWORD)
     places = page.get_by_role("navigation", name="Desk")
-    expect(places.get_by_role("link")).to_have_text(["Inbox", "Articles", "Ask", "Figures"])
+    expect(places.get_by_role("link")).to_have_text(["Inbox", "Record", "Articles", "Ask", "Figures"])
     places.get_by_role("link", name="Articles").click()
     expect(page.get_by_role("link", name="New article")).to_have_count(0)
     page.locator(".article-row").first.click()

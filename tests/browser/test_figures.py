@@ -1,31 +1,14 @@
 """The page of figures in a real browser, with what the running service has really done."""
 
 import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.conftest import NewContext
 from tests.browser.test_dashboard import ANSWER_MS, NOT_COVERED, PARCEL, Visitor, sign_in, waiting
 from tests.browser.test_editor import AXE
-
-NewContext = Callable[..., BrowserContext]
-
-
-@pytest.fixture
-def new_context(browser: Any, live_server: Any) -> Iterator[NewContext]:
-    """A browser that was never here."""
-    made: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        options = {"viewport": {"width": 1280, "height": 800}, "base_url": live_server.url, **options}
-        made.append(browser.new_context(**options))
-        return made[-1]
-
-    yield make
-    for context in made:
-        context.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import AXE, PASSWORD, NewContext
 from tests.browser.test_dashboard import sign_in
-from tests.browser.test_editor import AXE, PASSWORD, NewContext, accounts, new_context  # noqa: F401 (fixtures)
 
 ANSWER_MS = 20_000
 
@@ -28,14 +28,14 @@ def asked(browser: Any, live_server: Any) -> str:
 
 
 @pytest.fixture
-def ana(new_context: NewContext, live_server: Any) -> Page:  # noqa: F811
+def ana(new_context: NewContext, live_server: Any) -> Page:
     return sign_in(new_context().new_page(), live_server.staff_email, live_server.staff_password)
 
 
 def test_a_conversation_is_found_opened_and_labelled_and_a_colleague_sees_it(
     ana: Page,
-    new_context: NewContext,  # noqa: F811
-    accounts: dict[str, str],  # noqa: F811
+    new_context: NewContext,
+    accounts: dict[str, str],
     asked: str,
 ) -> None:
     ana.get_by_role("link", name="Record").click()

@@ -40,9 +40,9 @@ def claude() -> Iterator[StandIn]:
 
 
 @pytest.fixture(scope="module")
-def server(claude: StandIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+def server(claude: StandIn, tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Iterator[LiveServer]:
     made = LiveServer(
-        tmp_path_factory.mktemp("together") / "data", ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=claude.url
+        tmp_path_factory.mktemp("together") / "data", stock=stock, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=claude.url
     )
     for name in ("Nora", "Ben"):
         command = [sys.executable, "-m", "service", "staff", "add", f"{name.lower()}@pellworth.example", "--name", name]
