@@ -1,6 +1,7 @@
 """Staff are told by email of calls that nobody took: real mail server, both databases, failures and all."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -261,6 +262,30 @@ async def test_a_mail_whose_outcome_is_unknown_goes_out_once_more_as_the_same_me
     await rested(desk)
     await calls.tell(desk.context)
     assert server.taken[2][1]["Message-ID"] != first["Message-ID"], "another call is another message"
+
+
+async def test_a_call_whose_mail_is_never_answered_for_is_mailed_twice_however_many_calls_follow(
+    desk: Desk, server: MailServer
+) -> None:
+    await member(desk, "Ana")
+    numbers = []
+    for _ in range(4):
+        numbers.append(await call(desk))
+        server.answers = ["drop"]
+        with pytest.raises(NotYet, match="not known whether"):
+            await calls.tell(desk.context)
+        await rested(desk)
+    for _ in range(8):
+        server.answers = ["drop"]
+        with contextlib.suppress(NotYet):
+            await calls.tell(desk.context)
+        await rested(desk)
+    sent = [(message["Message-ID"], message.get_content()) for _, message in server.taken]
+    for number in numbers:
+        ids = [key for key, text in sent if f"{BASE}/desk/conversations/{number}" in text.split()]
+        assert len(ids) == 2
+        assert ids[0] == ids[1], "mail systems fold it into one"
+    assert None not in await told_at(desk)
 
 
 async def test_who_wrote_again_is_for_the_one_who_had_them(desk: Desk, server: MailServer) -> None:
