@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 import re
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ log = structlog.get_logger()
 TOLD_WITHIN_SECONDS = 24 * 3600.0
 #: One person gets at most one mail in this time; what falls due meanwhile is in the next one, all together.
 REST_SECONDS = 120.0
-#: The share of the job's lease that a run may take, so that no other process begins while this one still sends.
-OF_LEASE = 0.5
+#: The share of the job's lease in which a run begins mails, and the share that one mail may take: together less than
+#: all, so that no other process begins while this one still sends.
+BEGINS_OF_LEASE, MAIL_OF_LEASE = 0.25, 0.5
 #: A process that is asked to stop lets a mail under way end for this long.
 GRACE_SECONDS = 3.0
 #: After a failure it is tried again in a quarter of the time that the oldest call has been due, within these bounds.
@@ -74,13 +76,13 @@ async def tell(context: Context) -> None:
     run = asyncio.create_task(_tell(context))
     stopping = asyncio.create_task(context.stopping.wait())
     try:
-        seconds = context.settings.lease_seconds * OF_LEASE
-        await asyncio.wait({run, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({run, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if context.stopping.is_set():
             await asyncio.wait({run}, timeout=GRACE_SECONDS)
     finally:
         stopping.cancel()
         run.cancel()
+        await asyncio.wait({run})  # it still records a mail that was perhaps taken
     try:
         await run
     except asyncio.CancelledError:
@@ -89,7 +91,8 @@ async def tell(context: Context) -> None:
 
 async def _tell(context: Context) -> None:
     tried: set[int] = set()
-    problem, again = "", SOONEST_SECONDS
+    problem, again, this = "", SOONEST_SECONDS, asyncio.current_task()
+    until = time.monotonic() + context.settings.lease_seconds * BEGINS_OF_LEASE
     while True:
         # Looked at again before each mail: a call may have been taken, somebody may have been disabled.
         async with context.db.read() as session:
@@ -97,6 +100,9 @@ async def _tell(context: Context) -> None:
             owed = await _owed(session, context, calls)
         left = [each for each in owed if not each.resting and each.staff.id not in tried]
         if not left or context.stopping.is_set():
+            break
+        if time.monotonic() > until:
+            problem = problem or "Not all mail was sent in time."
             break
         # By chance: a mailbox that hangs does not keep the same people waiting each time.
         chosen = random.choice(left)
@@ -116,7 +122,14 @@ async def _tell(context: Context) -> None:
         except mail.NotSent as error:
             outcome = DELAYED
             problem = f"A mailbox of staff takes no mail now: {error}."
-        await _record(context, chosen, outcome)
+        recording = asyncio.create_task(_record(context, chosen, outcome))
+        try:
+            await asyncio.shield(recording)
+        except asyncio.CancelledError:
+            await recording
+            raise
+        if this and this.cancelling():  # it was cut off in the middle of that mail
+            break
     if calls:
         await _settle(context, calls, owed)
     if problem:
@@ -244,7 +257,8 @@ async def _settle(context: Context, calls: list[Call], owed: list[Owed]) -> None
 async def _write_to(context: Context, owed: Owed) -> None:
     settings = context.settings
     subject, text = words(owed.calls, settings.base_url)
-    await mail.send(settings, mail.compose(settings, owed.staff.email, subject, text, owed.key), owed.staff.email)
+    message = mail.compose(settings, owed.staff.email, subject, text, owed.key)
+    await mail.send(settings, message, owed.staff.email, in_all=settings.lease_seconds * MAIL_OF_LEASE)
 
 
 def words(calls: list[Call], base_url: str) -> tuple[str, str]:

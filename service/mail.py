@@ -1,5 +1,6 @@
 """Mail to staff: one plain text by SMTP, and errors that say whether to try again."""
 
+import asyncio
 import contextlib
 import re
 from email.errors import MessageError
@@ -53,8 +54,14 @@ def compose(settings: Settings, to: str, subject: str, text: str, key: str) -> E
     return message
 
 
-async def send(settings: Settings, message: EmailMessage, to: str, seconds: float = ANSWER_SECONDS) -> None:
-    """Give it to the mail server, which has `seconds` for each answer. Raises Refused, NotSent, Unknown, Away."""
+async def send(
+    settings: Settings, message: EmailMessage, to: str, seconds: float = ANSWER_SECONDS, in_all: float = 60.0
+) -> None:
+    """Give it to the mail server, which has `seconds` for each answer. Raises Refused, NotSent, Unknown, Away.
+
+    Also when cancelled after the mail began to be handed over it raises Unknown: that must not be forgotten.
+    """
+    until = asyncio.get_running_loop().time() + in_all
     server = SMTP(
         hostname=settings.smtp_host,
         port=settings.smtp_port,
@@ -67,22 +74,24 @@ async def send(settings: Settings, message: EmailMessage, to: str, seconds: floa
         password=settings.smtp_password.get_secret_value() or None,
     )
     try:
-        await server.connect()
+        async with asyncio.timeout_at(until):
+            await server.connect()
     except (SMTPException, OSError) as error:
         server.close()
         raise Away(_what(error)) from None
     try:
-        await _hand_over(server, settings.mail_from, to, message.as_bytes())
+        await _hand_over(server, settings.mail_from, to, message.as_bytes(), until)
         with contextlib.suppress(SMTPException, OSError):
             await server.quit(timeout=GOODBYE_SECONDS)
     finally:
         server.close()
 
 
-async def _hand_over(server: SMTP, sender: str, to: str, message: bytes) -> None:
+async def _hand_over(server: SMTP, sender: str, to: str, message: bytes, until: float) -> None:
     try:
-        await server.mail(sender)
-        await server.rcpt(to)
+        async with asyncio.timeout_at(until):
+            await server.mail(sender)
+            await server.rcpt(to)
     except SMTPSenderRefused as error:
         raise Away(_what(error)) from None
     except SMTPResponseException as error:
@@ -90,10 +99,11 @@ async def _hand_over(server: SMTP, sender: str, to: str, message: bytes) -> None
     except (SMTPException, OSError) as error:
         raise NotSent(_what(error)) from None
     try:
-        await server.data(message)
+        async with asyncio.timeout_at(until):
+            await server.data(message)
     except SMTPResponseException as error:
         _give_up_or_not(error)
-    except (SMTPException, OSError) as error:
+    except (SMTPException, OSError, asyncio.CancelledError) as error:
         raise Unknown(_what(error)) from None
 
 

@@ -337,6 +337,26 @@ async def test_a_server_that_hangs_holds_the_job_for_less_than_its_lease_and_a_s
         assert time.monotonic() - began < calls.GRACE_SECONDS + 1
 
 
+@pytest.mark.parametrize("stops", [False, True])
+async def test_a_mail_that_is_taken_by_a_server_that_then_hangs_goes_out_twice_and_never_again(
+    db: Any, server: MailServer, stops: bool
+) -> None:
+    desk = make_desk(db, server.port, lease_seconds=60 if stops else 2)
+    await member(desk, "Ana")
+    await call(desk)
+    for _ in range(3):
+        server.answers = ["take and hang"]
+        if stops:
+            asyncio.get_running_loop().call_later(0.3, desk.context.stopping.set)
+        with contextlib.suppress(NotYet):
+            await calls.tell(desk.context)
+        desk.context.stopping.clear()
+        await rested(desk)
+    assert server.told == addresses("ana", "ana")
+    assert server.taken[0][1]["Message-ID"] == server.taken[1][1]["Message-ID"]
+    assert None not in await told_at(desk)
+
+
 async def test_without_a_mail_server_nothing_is_done(db: Any) -> None:
     desk = Desk(db)
     await member(desk, "Ana")
