@@ -119,6 +119,9 @@ async def _tell(context: Context) -> None:
         except mail.Unknown as error:
             outcome = UNCERTAIN
             problem = f"Of a mail to staff it is not known whether it was taken: {error}."
+        except mail.Unwanted as error:
+            outcome = DELAYED
+            problem = f"The mail server does not take mail to staff from this address and login: {error}."
         except mail.NotSent as error:
             outcome = DELAYED
             problem = f"A mailbox of staff takes no mail now: {error}."

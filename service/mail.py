@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate
 
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPSenderRefused
+from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused, SMTPResponseException
 
 from service.settings import ADDRESS, Settings
 
@@ -29,6 +29,10 @@ class NotSent(Exception):
 
 class Unknown(NotSent):
     """It was handed over and nothing was heard: perhaps it was taken."""
+
+
+class Unwanted(NotSent):
+    """The mail server does not want this from us, which says nothing about the mailbox."""
 
 
 class Away(NotSent):
@@ -92,26 +96,37 @@ async def _hand_over(server: SMTP, sender: str, to: str, message: bytes, until: 
         async with asyncio.timeout_at(until):
             await server.mail(sender)
             await server.rcpt(to)
-    except SMTPSenderRefused as error:
+    except SMTPRecipientRefused as error:
+        enhanced = _enhanced(error)
+        if error.code in (550, 551, 553) and (not enhanced or enhanced.startswith(("5.1.", "5.2."))):
+            raise Refused(_what(error)) from None
+        _later(error)
+    except SMTPResponseException as error:  # not a word of the mailbox yet
         raise Away(_what(error)) from None
-    except SMTPResponseException as error:
-        _give_up_or_not(error)
     except (SMTPException, OSError) as error:
         raise NotSent(_what(error)) from None
     try:
         async with asyncio.timeout_at(until):
             await server.data(message)
     except SMTPResponseException as error:
-        _give_up_or_not(error)
+        _later(error)
     except (SMTPException, OSError, asyncio.CancelledError) as error:
         raise Unknown(_what(error)) from None
 
 
-def _give_up_or_not(error: SMTPResponseException) -> None:
-    raise (Refused if 500 <= error.code < 600 else NotSent)(_what(error)) from None
+def _later(error: SMTPResponseException) -> None:
+    if error.code in (421, 530, 535):
+        raise Away(_what(error)) from None
+    raise (Unwanted if 500 <= error.code < 600 else NotSent)(_what(error)) from None
+
+
+def _enhanced(error: Exception) -> str:
+    """The enhanced status code (RFC 3463) that the answer begins with, or nothing."""
+    found = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", str(getattr(error, "message", "")))
+    return found[0] if found else ""
 
 
 def _what(error: Exception) -> str:
     """What went wrong, without what the server said: it may repeat an address."""
     code = getattr(error, "code", None)
-    return type(error).__name__ + (f" {code}" if code else "")
+    return " ".join(str(each) for each in (type(error).__name__, code, _enhanced(error)) if each)

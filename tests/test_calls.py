@@ -201,6 +201,25 @@ async def test_a_mailbox_that_is_full_for_now_is_tried_again_and_the_others_are_
     assert None not in await told_at(desk)
 
 
+@pytest.mark.parametrize("at_data", [False, True])
+async def test_a_server_that_does_not_want_our_mail_is_tried_again_and_the_job_says_so(
+    desk: Desk, server: MailServer, at_data: bool
+) -> None:
+    await member(desk, "Ana")
+    await call(desk)
+    if at_data:
+        server.answers = ["550 5.7.60 Not as them"]
+    else:
+        server.refuses["ana@example.org"] = "554 5.7.1 Relay access denied"
+    with pytest.raises(NotYet, match=r"does not take mail to staff .* 5\.7\."):
+        await calls.tell(desk.context)
+    assert await told_at(desk) == [None]
+    server.refuses.clear()
+    await rested(desk)
+    await calls.tell(desk.context)
+    assert server.told == addresses("ana")
+
+
 async def test_while_the_mail_server_is_away_nothing_is_lost(db: Any, serve: Any) -> None:
     port = free_port()
     desk = make_desk(db, port)
