@@ -253,8 +253,14 @@ async def _settle(context: Context, calls: list[Call], owed: list[Owed]) -> None
     async with context.db.write() as session:
         history = await _history(session, calls)
         told = {call for (_, call), events in history.items() if _told(events)}
-        settled = update(Escalation).where(col(Escalation.id).in_({call.id for call in calls} & told - open_ones))
-        await session.exec(settled.values(told_at=clock()))
+        for call in sorted(calls, key=lambda each: each.conversation_id):
+            if call.id not in told - open_ones:
+                continue
+            # Released since it was read, it is for others now, who have not heard of it.
+            found = await conversations.lock(session, call.conversation_id)
+            if found and found.assigned_to == call.to:
+                settled = update(Escalation).where(col(Escalation.id) == call.id)
+                await session.exec(settled.values(told_at=clock()))
 
 
 async def _write_to(context: Context, owed: Owed) -> None:

@@ -320,6 +320,23 @@ async def test_who_wrote_again_is_for_the_one_who_had_them(desk: Desk, server: M
     assert server.told == addresses("ana", "ben"), "nobody else would ever have heard of it"
 
 
+async def test_a_call_that_is_released_while_it_is_settled_is_still_told_to_the_others(
+    desk: Desk, server: MailServer
+) -> None:
+    ana, _ben = await member(desk, "Ana"), await member(desk, "Ben")
+    await call(desk, assigned_to=ana.id)
+    async with desk.db.read() as session:
+        read = await calls.due(session, desk.context)
+    await calls.tell(desk.context)
+    assert None not in await told_at(desk)
+    async with desk.db.write() as session:
+        await staff_changes.disable(session, ana.id)
+    await calls._settle(desk.context, read, [])
+    assert await told_at(desk) == [None]
+    await calls.tell(desk.context)
+    assert server.told == addresses("ana", "ben")
+
+
 async def test_nobody_who_wants_mail_leaves_the_call_for_whoever_asks_later(desk: Desk, server: MailServer) -> None:
     ana = await member(desk, "Ana", wants=False)
     await call(desk)
