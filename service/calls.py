@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import random
 import re
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ log = structlog.get_logger()
 TOLD_WITHIN_SECONDS = 24 * 3600.0
 #: One person gets at most one mail in this time; what falls due meanwhile is in the next one, all together.
 REST_SECONDS = 120.0
-#: The share of the job's lease that a run may take, so that no other process begins while this one still sends.
-OF_LEASE = 0.5
+#: The share of the job's lease in which a run begins mails, and the share that one mail may take: together less than
+#: all, so that no other process begins while this one still sends.
+BEGINS_OF_LEASE, MAIL_OF_LEASE = 0.25, 0.5
 #: A process that is asked to stop lets a mail under way end for this long.
 GRACE_SECONDS = 3.0
 #: After a failure it is tried again in a quarter of the time that the oldest call has been due, within these bounds.
@@ -38,6 +40,8 @@ MOST_LISTED = 20
 
 #: What became of telling one person of one call: the action of its audit event. The first two are for good.
 TOLD, REFUSED, DELAYED, UNCERTAIN = "told_by_email", "email_refused", "email_delayed", "email_uncertain"
+#: Sent so often without hearing whether it was taken, a call counts as told: else it would be mailed without end.
+MOST_UNCERTAIN = 2
 
 
 @dataclass(frozen=True)
@@ -54,15 +58,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Owed:
-    """Somebody who is to be told of these calls, oldest first.
+    """One mail to somebody who is to be told of these calls, oldest first.
 
-    `resting`: not now, their last mail or try was just before. `doubted`: it was sent, and perhaps not taken.
+    `key`: the same for the very same message. `resting`: not now, their last mail or try was just before.
     """
 
     staff: Staff
     calls: list[Call]
+    key: str
     resting: bool
-    doubted: bool
 
 
 async def tell(context: Context) -> None:
@@ -72,13 +76,13 @@ async def tell(context: Context) -> None:
     run = asyncio.create_task(_tell(context))
     stopping = asyncio.create_task(context.stopping.wait())
     try:
-        seconds = context.settings.lease_seconds * OF_LEASE
-        await asyncio.wait({run, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({run, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if context.stopping.is_set():
             await asyncio.wait({run}, timeout=GRACE_SECONDS)
     finally:
         stopping.cancel()
         run.cancel()
+        await asyncio.wait({run})  # it still records a mail that was perhaps taken
     try:
         await run
     except asyncio.CancelledError:
@@ -87,7 +91,8 @@ async def tell(context: Context) -> None:
 
 async def _tell(context: Context) -> None:
     tried: set[int] = set()
-    problem, again = "", SOONEST_SECONDS
+    problem, again, this = "", SOONEST_SECONDS, asyncio.current_task()
+    until = time.monotonic() + context.settings.lease_seconds * BEGINS_OF_LEASE
     while True:
         # Looked at again before each mail: a call may have been taken, somebody may have been disabled.
         async with context.db.read() as session:
@@ -95,6 +100,9 @@ async def _tell(context: Context) -> None:
             owed = await _owed(session, context, calls)
         left = [each for each in owed if not each.resting and each.staff.id not in tried]
         if not left or context.stopping.is_set():
+            break
+        if time.monotonic() > until:
+            problem = problem or "Not all mail was sent in time."
             break
         # By chance: a mailbox that hangs does not keep the same people waiting each time.
         chosen = random.choice(left)
@@ -109,13 +117,22 @@ async def _tell(context: Context) -> None:
             problem, again = f"Mail to staff could not be sent: {error}.", LATEST_SECONDS
             break
         except mail.Unknown as error:
-            # Once more as the very same message, and not again: that would be once each time.
-            outcome = TOLD if chosen.doubted else UNCERTAIN
+            outcome = UNCERTAIN
             problem = f"Of a mail to staff it is not known whether it was taken: {error}."
+        except mail.Unwanted as error:
+            outcome = DELAYED
+            problem = f"The mail server does not take mail to staff from this address and login: {error}."
         except mail.NotSent as error:
             outcome = DELAYED
             problem = f"A mailbox of staff takes no mail now: {error}."
-        await _record(context, chosen, outcome)
+        recording = asyncio.create_task(_record(context, chosen, outcome))
+        try:
+            await asyncio.shield(recording)
+        except asyncio.CancelledError:
+            await recording
+            raise
+        if this and this.cancelling():  # it was cut off in the middle of that mail
+            break
     if calls:
         await _settle(context, calls, owed)
     if problem:
@@ -159,7 +176,9 @@ async def _owed(session: AsyncSession, context: Context, calls: list[Call]) -> l
         return []
     wanting = select(Staff).where(Staff.wants_email, col(Staff.disabled_at).is_(None), col(Staff.role).in_(ANSWERING))
     now = await conversations.now(session)
-    lately = select(AuditEvent.staff_id).where(AuditEvent.action == TOLD, AuditEvent.at > now - REST_SECONDS)
+    lately = select(AuditEvent.staff_id).where(
+        col(AuditEvent.action).in_((TOLD, UNCERTAIN)), AuditEvent.at > now - REST_SECONDS
+    )
     had_one = set((await session.exec(lately)).all())
     history = await _history(session, calls)
     owed = []
@@ -168,15 +187,36 @@ async def _owed(session: AsyncSession, context: Context, calls: list[Call]) -> l
         theirs = [
             call
             for call in calls
-            if call.id in events and not {each.action for each in events[call.id]} & {TOLD, REFUSED}
+            if call.id in events and not _told(events[call.id]) and REFUSED not in _actions(events[call.id])
         ]
-        if theirs:
-            tries = [each for call in theirs for each in events[call.id]]
-            pause = _pause(theirs, context, LATEST_FOR_ONE_SECONDS)
-            resting = staff.id in had_one or any(each.at > now - pause for each in tries)
-            doubted = all(UNCERTAIN in {each.action for each in events[call.id]} for call in theirs)
-            owed.append(Owed(staff, theirs, resting, doubted))
+        if not theirs:
+            continue
+        tries = [each for call in theirs for each in events[call.id]]
+        pause = _pause(theirs, context, LATEST_FOR_ONE_SECONDS)
+        resting = staff.id in had_one or any(each.at > now - pause for each in tries)
+        # What was perhaps taken goes out once more by itself, as the very same message; new calls are another one.
+        mails = defaultdict(list)
+        for call in theirs:
+            doubted = (each.detail.get("mail") for each in events[call.id] if each.action == UNCERTAIN)
+            mails[next(doubted, None)].append(call)
+        for key, these in mails.items():
+            owed.append(Owed(staff, these, key or _key(context, staff, these), resting))
     return owed
+
+
+def _key(context: Context, staff: Staff, calls: list[Call]) -> str:
+    of = f"{context.settings.base_url} {staff.id} {[call.id for call in calls]}"
+    return f"calls-{hashlib.sha256(of.encode()).hexdigest()[:32]}"
+
+
+def _actions(events: list[AuditEvent]) -> list[str]:
+    return [each.action for each in events]
+
+
+def _told(events: list[AuditEvent]) -> bool:
+    """Whether this person knows of this call, as far as can be known."""
+    actions = _actions(events)
+    return TOLD in actions or actions.count(UNCERTAIN) >= MOST_UNCERTAIN
 
 
 async def _history(session: AsyncSession, calls: list[Call]) -> Mapping[tuple[int | None, int], list[AuditEvent]]:
@@ -202,7 +242,7 @@ async def _record(context: Context, owed: Owed, outcome: str) -> None:
                     staff_id=owed.staff.id,
                     action=outcome,
                     conversation_id=call.conversation_id,
-                    detail={"call": call.id},
+                    detail={"call": call.id, "mail": owed.key},
                 )
             )
 
@@ -212,18 +252,22 @@ async def _settle(context: Context, calls: list[Call], owed: list[Owed]) -> None
     open_ones = {call.id for each in owed for call in each.calls}
     async with context.db.write() as session:
         history = await _history(session, calls)
-        told = {call for (_, call), events in history.items() if any(each.action == TOLD for each in events)}
-        settled = update(Escalation).where(col(Escalation.id).in_({call.id for call in calls} & told - open_ones))
-        await session.exec(settled.values(told_at=clock()))
+        told = {call for (_, call), events in history.items() if _told(events)}
+        for call in sorted(calls, key=lambda each: each.conversation_id):
+            if call.id not in told - open_ones:
+                continue
+            # Released since it was read, it is for others now, who have not heard of it.
+            found = await conversations.lock(session, call.conversation_id)
+            if found and found.assigned_to == call.to:
+                settled = update(Escalation).where(col(Escalation.id) == call.id)
+                await session.exec(settled.values(told_at=clock()))
 
 
 async def _write_to(context: Context, owed: Owed) -> None:
     settings = context.settings
     subject, text = words(owed.calls, settings.base_url)
-    # The same calls to the same person are the same message, however often it has to be sent.
-    of = f"{settings.base_url} {owed.staff.id} {[call.id for call in owed.calls]}"
-    key = f"calls-{hashlib.sha256(of.encode()).hexdigest()[:32]}"
-    await mail.send(settings, mail.compose(settings, owed.staff.email, subject, text, key), owed.staff.email)
+    message = mail.compose(settings, owed.staff.email, subject, text, owed.key)
+    await mail.send(settings, message, owed.staff.email, in_all=settings.lease_seconds * MAIL_OF_LEASE)
 
 
 def words(calls: list[Call], base_url: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Mail to staff: one plain text by SMTP, and errors that say whether to try again."""
 
+import asyncio
 import contextlib
 import re
 from email.errors import MessageError
@@ -8,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import formatdate
 
-from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPSenderRefused
+from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused, SMTPResponseException
 
 from service.settings import ADDRESS, Settings
 
@@ -28,6 +29,10 @@ class NotSent(Exception):
 
 class Unknown(NotSent):
     """It was handed over and nothing was heard: perhaps it was taken."""
+
+
+class Unwanted(NotSent):
+    """The mail server does not want this from us, which says nothing about the mailbox."""
 
 
 class Away(NotSent):
@@ -53,8 +58,14 @@ def compose(settings: Settings, to: str, subject: str, text: str, key: str) -> E
     return message
 
 
-async def send(settings: Settings, message: EmailMessage, to: str, seconds: float = ANSWER_SECONDS) -> None:
-    """Give it to the mail server, which has `seconds` for each answer. Raises Refused, NotSent, Unknown, Away."""
+async def send(
+    settings: Settings, message: EmailMessage, to: str, seconds: float = ANSWER_SECONDS, in_all: float = 60.0
+) -> None:
+    """Give it to the mail server, which has `seconds` for each answer. Raises Refused, NotSent, Unknown, Away.
+
+    Also when cancelled after the mail began to be handed over it raises Unknown: that must not be forgotten.
+    """
+    until = asyncio.get_running_loop().time() + in_all
     server = SMTP(
         hostname=settings.smtp_host,
         port=settings.smtp_port,
@@ -67,41 +78,55 @@ async def send(settings: Settings, message: EmailMessage, to: str, seconds: floa
         password=settings.smtp_password.get_secret_value() or None,
     )
     try:
-        await server.connect()
+        async with asyncio.timeout_at(until):
+            await server.connect()
     except (SMTPException, OSError) as error:
         server.close()
         raise Away(_what(error)) from None
     try:
-        await _hand_over(server, settings.mail_from, to, message.as_bytes())
+        await _hand_over(server, settings.mail_from, to, message.as_bytes(), until)
         with contextlib.suppress(SMTPException, OSError):
             await server.quit(timeout=GOODBYE_SECONDS)
     finally:
         server.close()
 
 
-async def _hand_over(server: SMTP, sender: str, to: str, message: bytes) -> None:
+async def _hand_over(server: SMTP, sender: str, to: str, message: bytes, until: float) -> None:
     try:
-        await server.mail(sender)
-        await server.rcpt(to)
-    except SMTPSenderRefused as error:
+        async with asyncio.timeout_at(until):
+            await server.mail(sender)
+            await server.rcpt(to)
+    except SMTPRecipientRefused as error:
+        enhanced = _enhanced(error)
+        if error.code in (550, 551, 553) and (not enhanced or enhanced.startswith(("5.1.", "5.2."))):
+            raise Refused(_what(error)) from None
+        _later(error)
+    except SMTPResponseException as error:  # not a word of the mailbox yet
         raise Away(_what(error)) from None
-    except SMTPResponseException as error:
-        _give_up_or_not(error)
     except (SMTPException, OSError) as error:
         raise NotSent(_what(error)) from None
     try:
-        await server.data(message)
+        async with asyncio.timeout_at(until):
+            await server.data(message)
     except SMTPResponseException as error:
-        _give_up_or_not(error)
-    except (SMTPException, OSError) as error:
+        _later(error)
+    except (SMTPException, OSError, asyncio.CancelledError) as error:
         raise Unknown(_what(error)) from None
 
 
-def _give_up_or_not(error: SMTPResponseException) -> None:
-    raise (Refused if 500 <= error.code < 600 else NotSent)(_what(error)) from None
+def _later(error: SMTPResponseException) -> None:
+    if error.code in (421, 530, 535):
+        raise Away(_what(error)) from None
+    raise (Unwanted if 500 <= error.code < 600 else NotSent)(_what(error)) from None
+
+
+def _enhanced(error: Exception) -> str:
+    """The enhanced status code (RFC 3463) that the answer begins with, or nothing."""
+    found = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", str(getattr(error, "message", "")))
+    return found[0] if found else ""
 
 
 def _what(error: Exception) -> str:
     """What went wrong, without what the server said: it may repeat an address."""
     code = getattr(error, "code", None)
-    return type(error).__name__ + (f" {code}" if code else "")
+    return " ".join(str(each) for each in (type(error).__name__, code, _enhanced(error)) if each)

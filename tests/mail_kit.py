@@ -18,7 +18,7 @@ LOGIN = ("desk", "a password of the desk's")
 class MailServer:
     """Real SMTP. `refuses`: address -> answer to RCPT; `answers`: what DATA is answered, one after another.
 
-    The answer "drop" takes the mail and closes without a word; "hang" never answers.
+    The answer "drop" takes the mail and closes without a word; "hang" never answers; "take and hang" has taken it.
     """
 
     def __init__(self, *, port: int = 0, tls: ssl.SSLContext | None = None, at_once: bool = False, login: bool = False):
@@ -52,10 +52,12 @@ class MailServer:
         answer = self.answers.pop(0) if self.answers else "250 OK"
         if answer == "hang":
             await asyncio.sleep(60)
-        if answer == "drop" or answer.startswith("250"):
+        if answer in ("drop", "take and hang") or answer.startswith("250"):
             message = email.message_from_bytes(envelope.content, policy=email.policy.default)
             self.taken.extend((to, message) for to in envelope.rcpt_tos)
             self.encrypted.append(server.transport.get_extra_info("ssl_object") is not None)  # type: ignore[union-attr]
+        if answer == "take and hang":
+            await asyncio.sleep(60)
         if answer == "drop":
             server.transport.abort()  # type: ignore[union-attr]
         return answer

@@ -1,6 +1,7 @@
 """Staff are told by email of calls that nobody took: real mail server, both databases, failures and all."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -200,6 +201,25 @@ async def test_a_mailbox_that_is_full_for_now_is_tried_again_and_the_others_are_
     assert None not in await told_at(desk)
 
 
+@pytest.mark.parametrize("at_data", [False, True])
+async def test_a_server_that_does_not_want_our_mail_is_tried_again_and_the_job_says_so(
+    desk: Desk, server: MailServer, at_data: bool
+) -> None:
+    await member(desk, "Ana")
+    await call(desk)
+    if at_data:
+        server.answers = ["550 5.7.60 Not as them"]
+    else:
+        server.refuses["ana@example.org"] = "554 5.7.1 Relay access denied"
+    with pytest.raises(NotYet, match=r"does not take mail to staff .* 5\.7\."):
+        await calls.tell(desk.context)
+    assert await told_at(desk) == [None]
+    server.refuses.clear()
+    await rested(desk)
+    await calls.tell(desk.context)
+    assert server.told == addresses("ana")
+
+
 async def test_while_the_mail_server_is_away_nothing_is_lost(db: Any, serve: Any) -> None:
     port = free_port()
     desk = make_desk(db, port)
@@ -263,6 +283,30 @@ async def test_a_mail_whose_outcome_is_unknown_goes_out_once_more_as_the_same_me
     assert server.taken[2][1]["Message-ID"] != first["Message-ID"], "another call is another message"
 
 
+async def test_a_call_whose_mail_is_never_answered_for_is_mailed_twice_however_many_calls_follow(
+    desk: Desk, server: MailServer
+) -> None:
+    await member(desk, "Ana")
+    numbers = []
+    for _ in range(4):
+        numbers.append(await call(desk))
+        server.answers = ["drop"]
+        with pytest.raises(NotYet, match="not known whether"):
+            await calls.tell(desk.context)
+        await rested(desk)
+    for _ in range(8):
+        server.answers = ["drop"]
+        with contextlib.suppress(NotYet):
+            await calls.tell(desk.context)
+        await rested(desk)
+    sent = [(message["Message-ID"], message.get_content()) for _, message in server.taken]
+    for number in numbers:
+        ids = [key for key, text in sent if f"{BASE}/desk/conversations/{number}" in text.split()]
+        assert len(ids) == 2
+        assert ids[0] == ids[1], "mail systems fold it into one"
+    assert None not in await told_at(desk)
+
+
 async def test_who_wrote_again_is_for_the_one_who_had_them(desk: Desk, server: MailServer) -> None:
     ana, _ben = await member(desk, "Ana"), await member(desk, "Ben")
     await call(desk, assigned_to=ana.id)
@@ -274,6 +318,23 @@ async def test_who_wrote_again_is_for_the_one_who_had_them(desk: Desk, server: M
         await staff_changes.disable(session, ana.id)
     await calls.tell(desk.context)
     assert server.told == addresses("ana", "ben"), "nobody else would ever have heard of it"
+
+
+async def test_a_call_that_is_released_while_it_is_settled_is_still_told_to_the_others(
+    desk: Desk, server: MailServer
+) -> None:
+    ana, _ben = await member(desk, "Ana"), await member(desk, "Ben")
+    await call(desk, assigned_to=ana.id)
+    async with desk.db.read() as session:
+        read = await calls.due(session, desk.context)
+    await calls.tell(desk.context)
+    assert None not in await told_at(desk)
+    async with desk.db.write() as session:
+        await staff_changes.disable(session, ana.id)
+    await calls._settle(desk.context, read, [])
+    assert await told_at(desk) == [None]
+    await calls.tell(desk.context)
+    assert server.told == addresses("ana", "ben")
 
 
 async def test_nobody_who_wants_mail_leaves_the_call_for_whoever_asks_later(desk: Desk, server: MailServer) -> None:
@@ -310,6 +371,26 @@ async def test_a_server_that_hangs_holds_the_job_for_less_than_its_lease_and_a_s
         with pytest.raises(NotYet):
             await calls.tell(desk.context)
         assert time.monotonic() - began < calls.GRACE_SECONDS + 1
+
+
+@pytest.mark.parametrize("stops", [False, True])
+async def test_a_mail_that_is_taken_by_a_server_that_then_hangs_goes_out_twice_and_never_again(
+    db: Any, server: MailServer, stops: bool
+) -> None:
+    desk = make_desk(db, server.port, lease_seconds=60 if stops else 2)
+    await member(desk, "Ana")
+    await call(desk)
+    for _ in range(3):
+        server.answers = ["take and hang"]
+        if stops:
+            asyncio.get_running_loop().call_later(0.3, desk.context.stopping.set)
+        with contextlib.suppress(NotYet):
+            await calls.tell(desk.context)
+        desk.context.stopping.clear()
+        await rested(desk)
+    assert server.told == addresses("ana", "ana")
+    assert server.taken[0][1]["Message-ID"] == server.taken[1][1]["Message-ID"]
+    assert None not in await told_at(desk)
 
 
 async def test_without_a_mail_server_nothing_is_done(db: Any) -> None:
