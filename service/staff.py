@@ -54,6 +54,8 @@ async def add_staff(
     if not re.fullmatch(r"[^@\s\x00]+@[^@\s\x00]+", email):
         raise NotPossible(f"'{email}' is not an email address.")
     known_role(role)
+    if by is not None:
+        await hold(session, by.id, by)
     staff = Staff(name=name, email=email, role=role, password_hash=await hash_password(password))
     try:
         async with session.begin_nested():
@@ -62,6 +64,25 @@ async def add_staff(
         raise NotPossible(f"Somebody already signs in with {email}.") from None
     audit(session, "staff_added", staff, by, role=role)
     return staff
+
+
+async def hold(session: AsyncSession, staff_id: int, by: Staff | None = None, *, admins: bool = False) -> Staff:
+    """The account as it is now, held by this transaction; with `admins`, so that two admins cannot remove each other.
+
+    `by` is held with it and must still be an admin, whatever it was when it asked. Rows that refer to an account may
+    still be written meanwhile: only its own are held. Raises NotPossible.
+    """
+    ids = {staff_id, by.id if by else staff_id}
+    query = select(Staff).where(col(Staff.id).in_(ids) | ((col(Staff.role) == "admin") & admins))
+    query = query.order_by(col(Staff.id)).with_for_update(key_share=True).execution_options(populate_existing=True)
+    held = {staff.id: staff for staff in (await session.exec(query)).all()}
+    if by is not None:
+        now = held.get(by.id)
+        if now is None or now.disabled_at is not None or now.role != "admin":
+            raise NotPossible("Your account was changed meanwhile, and administering staff is not yours any more.")
+    if staff_id not in held:
+        raise NotPossible("There is no such account.")
+    return held[staff_id]
 
 
 def audit(session: AsyncSession, action: str, staff: Staff, by: Staff | None, **detail: str) -> None:
