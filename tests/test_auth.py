@@ -18,8 +18,9 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 async def desk(db: Any) -> Desk:
     made = Desk(db)
+    hashed = await accounts.hash_password(PASSWORD)
     async with db.write() as session:
-        await accounts.add_staff(session, "Ana", "ana@example.org", "support", PASSWORD)
+        await accounts.add_staff(session, "Ana", "ana@example.org", "support", hashed)
     return made
 
 
@@ -47,8 +48,9 @@ async def test_the_right_password_leads_to_the_queue_with_a_cookie_no_script_can
 
 async def test_over_https_the_cookie_has_the_host_prefix_and_is_secure(db: Any) -> None:
     desk = Desk(db, public_base_url="https://help.example.com")
+    hashed = await accounts.hash_password(PASSWORD)
     async with db.write() as session:
-        await accounts.add_staff(session, "Ana", "ana@example.org", "support", PASSWORD)
+        await accounts.add_staff(session, "Ana", "ana@example.org", "support", hashed)
     cookie = (await login(desk)).headers["set-cookie"]
     assert cookie.startswith("__Host-firstline=")
     assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; "))
