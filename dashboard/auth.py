@@ -105,21 +105,23 @@ async def login(
     if not from_our_page(request):
         return again(403, "This form was sent from another site. Sign in here instead.")
     address = request.client.host if request.client else ""
+    hours = context.settings.session_hours
     try:
         staff = await accounts.sign_in(context.db, email, password, address, context.clock())
+        if staff is None:
+            return again(401, WRONG)
+        async with context.db.write() as session:
+            token, _ = await accounts.open_session(session, staff, context.clock(), hours)
+            if former := request.cookies.get(cookie_name(context)):
+                await accounts.close_session(session, former)
     except TooMany as error:
         response = again(429, str(error))
         response.headers["Retry-After"] = str(error.seconds)
         return response
     except accounts.Disabled:
         return again(403, DISABLED)
-    if staff is None:
-        return again(401, WRONG)
-    hours = context.settings.session_hours
-    async with context.db.write() as session:
-        if former := request.cookies.get(cookie_name(context)):
-            await accounts.close_session(session, former)
-        token, _ = await accounts.open_session(session, staff, context.clock(), hours)
+    except accounts.NotPossible as error:
+        return again(401, str(error))
     response = RedirectResponse(safe_next(next), 303)
     response.set_cookie(
         cookie_name(context),

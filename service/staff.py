@@ -176,7 +176,18 @@ async def tried(db: Database, email: str, address: str, now: float) -> AsyncIter
 
 
 async def open_session(session: AsyncSession, staff: Staff, now: float, hours: float) -> tuple[str, StaffSession]:
-    """A signed-in browser: its token, which is stored nowhere, and the row that knows the token's hash."""
+    """A signed-in browser: its token, which is stored nowhere, and the row that knows the token's hash.
+
+    `staff` as the password was verified against it. Raises NotPossible if it is another one by now, and Disabled.
+    Before any lock on a session: ending them holds the account first.
+    """
+    verified = staff.password_hash
+    query = select(Staff).where(Staff.id == staff.id).with_for_update(read=True)
+    held = (await session.exec(query.execution_options(populate_existing=True))).one()
+    if held.password_hash != verified:
+        raise NotPossible("Your password was changed meanwhile. Sign in with the new one.")
+    if held.disabled_at is not None:
+        raise Disabled
     token = secrets.token_urlsafe(32)
     opened = StaffSession(
         token_hash=_token_hash(token),
