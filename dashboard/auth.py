@@ -48,6 +48,17 @@ async def signed_in(request: Request) -> SignedIn:
     raise SignedOut
 
 
+async def look(request: Request) -> SignedIn | None:
+    """Who is signed in at this browser, counted nowhere: for a request that was let in already."""
+    context = context_of(request)
+    if token := request.cookies.get(cookie_name(context)):
+        async with context.db.read() as session:
+            found = await accounts.find_session(session, token, context.clock())
+        if found:
+            return SignedIn(found[0], found[1].csrf, token)
+    return None
+
+
 async def acting(
     request: Request, who: Annotated[SignedIn, Depends(signed_in)], csrf: Annotated[str, Form()] = ""
 ) -> SignedIn:
@@ -166,13 +177,9 @@ def from_our_page(request: Request) -> bool:
 
 async def _session(request: Request) -> SignedIn | None:
     """Who is signed in at this browser. Nobody is, and it counts like anything that strangers ask. Raises TooMany."""
-    context = context_of(request)
-    if token := request.cookies.get(cookie_name(context)):
-        async with context.db.read() as session:
-            found = await accounts.find_session(session, token, context.clock())
-        if found:
-            return SignedIn(found[0], found[1].csrf, token)
-    context.limits.count_request(request.scope)
+    if found := await look(request):
+        return found
+    context_of(request).limits.count_request(request.scope)
     return None
 
 
