@@ -48,6 +48,17 @@ async def signed_in(request: Request) -> SignedIn:
     raise SignedOut
 
 
+async def look(request: Request) -> SignedIn | None:
+    """Who is signed in at this browser, counted nowhere: for a request that was let in already."""
+    context = context_of(request)
+    if token := request.cookies.get(cookie_name(context)):
+        async with context.db.read() as session:
+            found = await accounts.find_session(session, token, context.clock())
+        if found:
+            return SignedIn(found[0], found[1].csrf, token)
+    return None
+
+
 async def acting(
     request: Request, who: Annotated[SignedIn, Depends(signed_in)], csrf: Annotated[str, Form()] = ""
 ) -> SignedIn:
@@ -105,21 +116,23 @@ async def login(
     if not from_our_page(request):
         return again(403, "This form was sent from another site. Sign in here instead.")
     address = request.client.host if request.client else ""
+    hours = context.settings.session_hours
     try:
         staff = await accounts.sign_in(context.db, email, password, address, context.clock())
+        if staff is None:
+            return again(401, WRONG)
+        async with context.db.write() as session:
+            token, _ = await accounts.open_session(session, staff, context.clock(), hours)
+            if former := request.cookies.get(cookie_name(context)):
+                await accounts.close_session(session, former)
     except TooMany as error:
         response = again(429, str(error))
         response.headers["Retry-After"] = str(error.seconds)
         return response
     except accounts.Disabled:
         return again(403, DISABLED)
-    if staff is None:
-        return again(401, WRONG)
-    hours = context.settings.session_hours
-    async with context.db.write() as session:
-        if former := request.cookies.get(cookie_name(context)):
-            await accounts.close_session(session, former)
-        token, _ = await accounts.open_session(session, staff, context.clock(), hours)
+    except accounts.NotPossible as error:
+        return again(401, str(error))
     response = RedirectResponse(safe_next(next), 303)
     response.set_cookie(
         cookie_name(context),
@@ -164,13 +177,9 @@ def from_our_page(request: Request) -> bool:
 
 async def _session(request: Request) -> SignedIn | None:
     """Who is signed in at this browser. Nobody is, and it counts like anything that strangers ask. Raises TooMany."""
-    context = context_of(request)
-    if token := request.cookies.get(cookie_name(context)):
-        async with context.db.read() as session:
-            found = await accounts.find_session(session, token, context.clock())
-        if found:
-            return SignedIn(found[0], found[1].csrf, token)
-    context.limits.count_request(request.scope)
+    if found := await look(request):
+        return found
+    context_of(request).limits.count_request(request.scope)
     return None
 
 

@@ -16,8 +16,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.exceptions import HTTPException
 
 from dashboard import grounds, queue, timeline, words
-from dashboard.auth import Acting, SignedIn, Who, needs, signed_in
-from dashboard.pages import DeskRoute, SignedOut, by_htmx, context_of, render
+from dashboard.auth import Acting, SignedIn, Who, look, needs
+from dashboard.pages import DeskRoute, by_htmx, context_of, render
 from service import conversations, labels
 from service.context import Context
 from service.flow import clean
@@ -170,9 +170,7 @@ async def live(request: Request, who: Who, conversation: Shown = 0) -> AsyncIter
     told: dict[str, object] = {}
     with context.db.waker.subscribe() as changes:
         while not context.stopping.is_set():
-            try:
-                await signed_in(request)
-            except SignedOut:
+            if await look(request) is None:
                 yield ServerSentEvent(event="signed-out", data={})
                 return
             async with context.db.read() as session:

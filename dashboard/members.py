@@ -49,9 +49,10 @@ async def add(
 ) -> Response:
     """A new member of staff, with a password to hand over."""
     name, email, password = clean(name), clean(email), staff.made_password()
+    hashed = await staff.hash_password(password)
     try:
         async with context_of(request).db.write() as session:
-            made = await staff.add_staff(session, name, email, role, password, who.staff)
+            made = await staff.add_staff(session, name, email, role, hashed, who.staff)
     except staff.NotPossible as error:
         return await _page(request, who, 409, sentence=str(error), typed={"name": name, "email": email, "role": role})
     return await _page(request, who, made=Made(made, password))

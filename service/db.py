@@ -39,13 +39,13 @@ BUSY_SECONDS = 30.0
 class Database:
     """Sessions on one engine. `read()` never blocks a writer; `write()` is one transaction, committed at its end."""
 
-    def __init__(self, url: str, waker: Waker | None = None) -> None:
+    def __init__(self, url: str, waker: Waker | None = None, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.url = url
         self.sqlite = url.startswith("sqlite")
         self.waker = waker or Waker(url)
-        self.engine: AsyncEngine = _sqlite(url) if self.sqlite else _postgresql(url)
+        self.engine: AsyncEngine = _sqlite(url, busy_seconds) if self.sqlite else _postgresql(url)
         self._writer = self.engine.execution_options(immediate=True)
-        self._turn = asyncio.Lock()
+        self._turn, self._busy_seconds = asyncio.Lock(), busy_seconds
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -79,7 +79,7 @@ class Database:
         if not self.sqlite:
             yield
             return
-        async with asyncio.timeout(BUSY_SECONDS):
+        async with asyncio.timeout(self._busy_seconds):
             await self._turn.acquire()
         try:
             yield
@@ -96,7 +96,7 @@ def wake(session: AsyncSession, conversation_id: int) -> None:
     session.info.setdefault("changed", set()).add(conversation_id)
 
 
-def _sqlite(url: str) -> AsyncEngine:
+def _sqlite(url: str, busy_seconds: float) -> AsyncEngine:
     engine = create_async_engine(url)
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -107,7 +107,7 @@ def _sqlite(url: str) -> AsyncEngine:
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
-            f"busy_timeout={BUSY_SECONDS * 1000:.0f}",
+            f"busy_timeout={busy_seconds * 1000:.0f}",
             "foreign_keys=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")

@@ -45,16 +45,21 @@ class Disabled(Exception):
 
 
 async def add_staff(
-    session: AsyncSession, name: str, email: str, role: str, password: str, by: Staff | None = None
+    session: AsyncSession, name: str, email: str, role: str, password_hash: str, by: Staff | None = None
 ) -> Staff:
-    """A new account, made `by` an admin or, without one, by the operator. Raises NotPossible."""
+    """A new account, made `by` an admin or, without one, by the operator. Raises NotPossible.
+
+    It is given the hash: computing one takes longer than other writers should wait.
+    """
     name, email = name.strip(), normal(email)
     if not name:
         raise NotPossible("Give a name: customers read it above this person's replies.")
     if not re.fullmatch(r"[^@\s\x00]+@[^@\s\x00]+", email):
         raise NotPossible(f"'{email}' is not an email address.")
     known_role(role)
-    staff = Staff(name=name, email=email, role=role, password_hash=await hash_password(password))
+    if by is not None:
+        await hold(session, by.id, by)
+    staff = Staff(name=name, email=email, role=role, password_hash=password_hash)
     try:
         async with session.begin_nested():
             session.add(staff)
@@ -62,6 +67,25 @@ async def add_staff(
         raise NotPossible(f"Somebody already signs in with {email}.") from None
     audit(session, "staff_added", staff, by, role=role)
     return staff
+
+
+async def hold(session: AsyncSession, staff_id: int, by: Staff | None = None, *, admins: bool = False) -> Staff:
+    """The account as it is now, held by this transaction; with `admins`, so that two admins cannot remove each other.
+
+    `by` is held with it and must still be an admin, whatever it was when it asked. Rows that refer to an account may
+    still be written meanwhile: only its own are held. Raises NotPossible.
+    """
+    ids = {staff_id, by.id if by else staff_id}
+    query = select(Staff).where(col(Staff.id).in_(ids) | ((col(Staff.role) == "admin") & admins))
+    query = query.order_by(col(Staff.id)).with_for_update(key_share=True).execution_options(populate_existing=True)
+    held = {staff.id: staff for staff in (await session.exec(query)).all()}
+    if by is not None:
+        now = held.get(by.id)
+        if now is None or now.disabled_at is not None or now.role != "admin":
+            raise NotPossible("Your account was changed meanwhile, and administering staff is not yours any more.")
+    if staff_id not in held:
+        raise NotPossible("There is no such account.")
+    return held[staff_id]
 
 
 def audit(session: AsyncSession, action: str, staff: Staff, by: Staff | None, **detail: str) -> None:
@@ -152,7 +176,18 @@ async def tried(db: Database, email: str, address: str, now: float) -> AsyncIter
 
 
 async def open_session(session: AsyncSession, staff: Staff, now: float, hours: float) -> tuple[str, StaffSession]:
-    """A signed-in browser: its token, which is stored nowhere, and the row that knows the token's hash."""
+    """A signed-in browser: its token, which is stored nowhere, and the row that knows the token's hash.
+
+    `staff` as the password was verified against it. Raises NotPossible if it is another one by now, and Disabled.
+    Before any lock on a session: ending them holds the account first.
+    """
+    verified = staff.password_hash
+    query = select(Staff).where(Staff.id == staff.id).with_for_update(read=True)
+    held = (await session.exec(query.execution_options(populate_existing=True))).one()
+    if held.password_hash != verified:
+        raise NotPossible("Your password was changed meanwhile. Sign in with the new one.")
+    if held.disabled_at is not None:
+        raise Disabled
     token = secrets.token_urlsafe(32)
     opened = StaffSession(
         token_hash=_token_hash(token),

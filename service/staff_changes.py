@@ -13,6 +13,7 @@ from service.staff import (
     check_password,
     end_sessions,
     hash_password,
+    hold,
     known_role,
     tried,
 )
@@ -44,7 +45,7 @@ async def change_password(
 
 async def reset_password(session: AsyncSession, staff_id: int, password_hash: str, by: Staff | None = None) -> Staff:
     """Another one for somebody who lost it; every browser of the account is signed out. Raises NotPossible."""
-    staff = await hold(session, staff_id)
+    staff = await hold(session, staff_id, by)
     _not_oneself(staff, by, "Change your own password under Your account.")
     staff.password_hash = password_hash
     session.add(staff)
@@ -55,7 +56,7 @@ async def reset_password(session: AsyncSession, staff_id: int, password_hash: st
 
 async def disable(session: AsyncSession, staff_id: int, by: Staff | None = None) -> Staff:
     """Signed out everywhere and for good; what they had of customers waits in the queue again. Raises NotPossible."""
-    staff = await hold(session, staff_id, admins=True)
+    staff = await hold(session, staff_id, by, admins=True)
     _not_oneself(staff, by, "You cannot disable your own account. Ask another admin to do it.")
     if staff.disabled_at is not None:
         return staff
@@ -70,7 +71,7 @@ async def disable(session: AsyncSession, staff_id: int, by: Staff | None = None)
 
 async def enable(session: AsyncSession, staff_id: int, by: Staff | None = None) -> Staff:
     """May sign in again, with the password as it was. Raises NotPossible."""
-    staff = await hold(session, staff_id)
+    staff = await hold(session, staff_id, by)
     if staff.disabled_at is not None:
         staff.disabled_at = None
         session.add(staff)
@@ -81,7 +82,7 @@ async def enable(session: AsyncSession, staff_id: int, by: Staff | None = None) 
 async def change_role(session: AsyncSession, staff_id: int, role: str, by: Staff | None = None) -> Staff:
     """Another role, from the next click on; who may answer customers no more gives back what they had."""
     known_role(role)
-    staff = await hold(session, staff_id, admins=True)
+    staff = await hold(session, staff_id, by, admins=True)
     if staff.role == role:
         return staff
     _not_oneself(staff, by, "You cannot change your own role. Ask another admin to do it.")
@@ -102,19 +103,6 @@ async def want_email(session: AsyncSession, staff_id: int, on: bool) -> None:
         staff.wants_email = on
         session.add(staff)
         audit(session, "email_on" if on else "email_off", staff, staff)
-
-
-async def hold(session: AsyncSession, staff_id: int, *, admins: bool = False) -> Staff:
-    """The account as it is now, held by this transaction; with `admins`, so that two admins cannot remove each other.
-
-    Rows that refer to an account may still be written meanwhile: only its own are held.
-    """
-    query = select(Staff).where((col(Staff.id) == staff_id) | ((col(Staff.role) == "admin") & admins))
-    query = query.order_by(col(Staff.id)).with_for_update(key_share=True).execution_options(populate_existing=True)
-    found = [staff for staff in (await session.exec(query)).all() if staff.id == staff_id]
-    if not found:
-        raise NotPossible("There is no such account.")
-    return found[0]
 
 
 async def _not_the_last_admin(session: AsyncSession, staff: Staff) -> None:

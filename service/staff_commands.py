@@ -92,8 +92,9 @@ def reset(email: Email) -> None:
 async def add_member(db: Database, name: str, email: str, role: str, password: str) -> None:
     """An account of the operator's making."""
     try:
+        hashed = await staff.hash_password(password)
         async with db.write() as session:
-            await staff.add_staff(session, name, email, role, password)
+            await staff.add_staff(session, name, email, role, hashed)
     except staff.NotPossible as error:
         raise Refusal(str(error)) from None
 

@@ -1,7 +1,10 @@
 """A desk on a real database, a browser that is signed in to it, and conversations to look at."""
 
+import threading
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -121,6 +124,18 @@ class Desk:
             query = select(Message).where(Message.conversation_id == conversation_id, Message.seq == message_seq)
             (await session.exec(query)).one().decision_id = decision.id
         return decision.id
+
+
+@contextmanager
+def busy_hashing() -> Iterator[None]:
+    """No password is hashed or verified before the block ends: both threads for it are taken."""
+    free = threading.Event()
+    taken = [accounts._hashing.submit(free.wait, 30) for _ in range(2)]
+    try:
+        yield
+    finally:
+        free.set()
+        assert all(each.result(5) for each in taken)
 
 
 class Browser:

@@ -1,5 +1,6 @@
 """The pages of accounts: one's own, and the list that an admin keeps."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -8,7 +9,8 @@ from sqlmodel import select
 
 from service import staff as accounts
 from service.models import AuditEvent, Staff
-from tests.desk_kit import Browser, Desk
+from service.staff_commands import add_member
+from tests.desk_kit import Browser, Desk, busy_hashing
 
 pytestmark = pytest.mark.anyio
 
@@ -21,8 +23,9 @@ def desk(db: Any) -> Desk:
 
 
 async def add(desk: Desk, name: str, role: str = "support") -> Staff:
+    hashed = await accounts.hash_password(PASSWORD)
     async with desk.db.write() as session:
-        return await accounts.add_staff(session, name, f"{name.lower()}@example.org", role, PASSWORD)
+        return await accounts.add_staff(session, name, f"{name.lower()}@example.org", role, hashed)
 
 
 @pytest.fixture
@@ -129,6 +132,27 @@ async def test_an_admin_adds_somebody_and_sees_the_password_once(desk: Desk, bos
     assert 'value="Cleo Two"' in again.text
     async with desk.db.read() as session:
         assert password not in repr((await session.exec(select(AuditEvent))).all())
+
+
+@pytest.mark.parametrize("where", ["desk", "shell"])
+async def test_nobody_waits_to_write_while_a_new_colleagues_password_is_hashed(
+    desk: Desk, boss: Browser, where: str
+) -> None:
+    if where == "desk":
+        adding: Any = boss.post("/desk/staff", name="Cleo", email="cleo@example.org", role="editor")
+    else:
+        adding = add_member(desk.db, "Cleo", "cleo@example.org", "editor", PASSWORD)
+    with busy_hashing():
+        task = asyncio.create_task(adding)
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(5), desk.db.write() as session:
+            session.add(AuditEvent(actor="operator", action="meanwhile"))
+        assert not task.done()
+    await task
+    async with desk.db.read() as session:
+        actions = (await session.exec(select(AuditEvent.action).order_by(AuditEvent.id))).all()
+        assert (await accounts.find_staff(session, "cleo@example.org")) is not None
+    assert actions[-2:] == ["meanwhile", "staff_added"]
 
 
 async def test_a_disabled_colleagues_next_click_leads_to_the_sign_in_page_and_no_further(

@@ -1,5 +1,6 @@
 """Login, sign out, forged and expired sessions, and forms that were not sent by our own pages."""
 
+import asyncio
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,8 +8,9 @@ import pytest
 from sqlmodel import select
 
 from service import staff as accounts
+from service import staff_changes
 from service.models import StaffSession
-from tests.desk_kit import ORIGIN, Browser, Desk
+from tests.desk_kit import ORIGIN, Browser, Desk, busy_hashing
 
 pytestmark = pytest.mark.anyio
 
@@ -18,8 +20,9 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 async def desk(db: Any) -> Desk:
     made = Desk(db)
+    hashed = await accounts.hash_password(PASSWORD)
     async with db.write() as session:
-        await accounts.add_staff(session, "Ana", "ana@example.org", "support", PASSWORD)
+        await accounts.add_staff(session, "Ana", "ana@example.org", "support", hashed)
     return made
 
 
@@ -45,10 +48,60 @@ async def test_the_right_password_leads_to_the_queue_with_a_cookie_no_script_can
         assert (await client.get("/desk/login")).headers["location"] == "/desk", "signed in already"
 
 
+@pytest.mark.parametrize(
+    ("how", "status", "words"),
+    [
+        ("reset", 401, "Your password was changed meanwhile"),
+        ("disabled", 403, "This account is disabled"),
+        ("nothing", 303, ""),
+    ],
+)
+async def test_a_password_that_is_reset_or_an_account_disabled_while_it_is_verified_opens_no_session(
+    desk: Desk, how: str, status: int, words: str
+) -> None:
+    hashed = await accounts.hash_password("another horse battery")
+    with busy_hashing():
+        task = asyncio.create_task(login(desk))
+        await asyncio.sleep(0.5)
+        async with desk.db.write() as session:
+            ana = await accounts.find_staff(session, "ana@example.org")
+            assert ana is not None
+            if how == "reset":
+                await staff_changes.reset_password(session, ana.id, hashed)
+            elif how == "disabled":
+                await staff_changes.disable(session, ana.id)
+        assert not task.done()
+    answer = await task
+    assert answer.status_code == status
+    assert words in answer.text
+    async with desk.db.read() as session:
+        rows = (await session.exec(select(StaffSession))).all()
+    assert ("set-cookie" in answer.headers, len(rows)) == ((True, 1) if how == "nothing" else (False, 0))
+
+
+async def test_a_session_waits_for_the_reset_that_is_under_way_and_is_not_opened(desk: Desk) -> None:
+    async with desk.db.read() as session:
+        verified = await accounts.find_staff(session, "ana@example.org")
+    assert verified is not None
+
+    async def open_session() -> None:
+        async with desk.db.write() as session:
+            await accounts.open_session(session, verified, desk.now, hours=1)
+
+    async with desk.db.write() as session:
+        await staff_changes.reset_password(session, verified.id, "-")
+        opening = asyncio.create_task(open_session())
+        await asyncio.sleep(0.3)
+        assert not opening.done(), "the account is held until the reset is committed"
+    with pytest.raises(accounts.NotPossible, match="changed meanwhile"):
+        await opening
+
+
 async def test_over_https_the_cookie_has_the_host_prefix_and_is_secure(db: Any) -> None:
     desk = Desk(db, public_base_url="https://help.example.com")
+    hashed = await accounts.hash_password(PASSWORD)
     async with db.write() as session:
-        await accounts.add_staff(session, "Ana", "ana@example.org", "support", PASSWORD)
+        await accounts.add_staff(session, "Ana", "ana@example.org", "support", hashed)
     cookie = (await login(desk)).headers["set-cookie"]
     assert cookie.startswith("__Host-firstline=")
     assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; "))

@@ -13,7 +13,9 @@ from sqlmodel import select
 
 from dashboard import grounds, inbox, pages, words
 from dashboard.auth import SignedIn
+from service import staff as accounts
 from service.models import Conversation, Customer, Delivery, Identity, Message, Staff
+from service.throttle import TooMany
 from tests.desk_kit import Browser, Desk
 
 pytestmark = pytest.mark.anyio
@@ -478,6 +480,30 @@ async def test_a_stream_ends_when_its_session_does(desk: Desk, browser: Browser,
     assert (await reader.next()).event == "signed-out"
     with pytest.raises(StopAsyncIteration):
         await reader.next()
+
+
+async def test_a_stream_says_that_its_session_ended_where_strangers_must_wait_and_counts_as_no_request(
+    desk: Desk, sam: Staff
+) -> None:
+    def asked() -> int:
+        """How many more requests of strangers the address has; they are taken."""
+        for number in range(100_000):
+            try:
+                desk.context.limits.count_request({"type": "http"})
+            except TooMany:
+                return number
+        raise AssertionError("nothing is counted")
+
+    most = asked()
+    assert most > 1
+    desk.now += 3600
+    for full in (False, True):
+        reader = Reader(desk, await desk.signed_in(sam), sam)
+        assert (await reader.next()).event == "state"
+        async with desk.db.write() as session:
+            await accounts.end_sessions(session, sam)
+        assert (await reader.next()).event == "signed-out"
+        assert asked() == (0 if full else most)
 
 
 async def test_a_stream_ends_when_the_server_stops(desk: Desk, browser: Browser, sam: Staff) -> None:

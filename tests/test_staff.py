@@ -18,6 +18,7 @@ NOW = 1_800_000_000.0
 
 async def add(db: Database, email: str = "ana@example.org", **changed: Any) -> Staff:
     values = {"name": "Ana", "email": email, "role": "support", "password": PASSWORD, **changed}
+    values["password_hash"] = await staff.hash_password(values.pop("password"))
     async with db.write() as session:
         return await staff.add_staff(session, **values)
 

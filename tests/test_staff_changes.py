@@ -22,8 +22,9 @@ def desk(db: Database) -> Desk:
 
 
 async def add(db: Database, name: str = "Ana", role: str = "support") -> Staff:
+    hashed = await staff.hash_password(PASSWORD)
     async with db.write() as session:
-        return await staff.add_staff(session, name, f"{name.lower()}@example.org", role, PASSWORD)
+        return await staff.add_staff(session, name, f"{name.lower()}@example.org", role, hashed)
 
 
 async def browsers(desk: Desk, who: Staff, number: int) -> list[str]:
@@ -158,20 +159,55 @@ async def test_an_admin_disables_neither_themselves_nor_the_last_one(desk: Desk)
             await staff_changes.disable(session, ana.id)
 
 
-async def test_of_two_admins_who_disable_each_other_in_the_same_instant_one_stays(desk: Desk) -> None:
+@pytest.mark.parametrize("operator", [False, True])
+async def test_of_two_admins_who_are_disabled_in_the_same_instant_one_stays(desk: Desk, operator: bool) -> None:
     one, two = await add(desk.db, "One", "admin"), await add(desk.db, "Two", "admin")
 
     async def second() -> None:
         async with desk.db.write() as session:
-            await staff_changes.disable(session, one.id, two)
+            await staff_changes.disable(session, one.id, None if operator else two)
 
     async with desk.db.write() as session:
         await staff_changes.disable(session, two.id, one)
         other = asyncio.create_task(second())
         await asyncio.sleep(0.3)
         assert not other.done(), "the second looks before the first has committed"
-    with pytest.raises(staff.NotPossible, match="One is the last admin"):
+    with pytest.raises(staff.NotPossible, match="One is the last admin" if operator else "not yours any more"):
         await other
+
+
+@pytest.mark.parametrize("how", ["disabled", "editor"])
+@pytest.mark.parametrize("verb", ["add", "disable", "enable", "role", "reset"])
+async def test_who_stops_being_an_admin_while_they_act_changes_nobody(desk: Desk, verb: str, how: str) -> None:
+    ana, boss, evil = await add(desk.db), await add(desk.db, "Boss", "admin"), await add(desk.db, "Evil", "admin")
+    verbs = {
+        "add": lambda session: staff.add_staff(session, "Eve", "eve@example.org", "admin", "-", evil),
+        "disable": lambda session: staff_changes.disable(session, ana.id, evil),
+        "enable": lambda session: staff_changes.enable(session, ana.id, evil),
+        "role": lambda session: staff_changes.change_role(session, ana.id, "admin", evil),
+        "reset": lambda session: staff_changes.reset_password(session, ana.id, "-", evil),
+    }
+
+    async def act() -> None:
+        async with desk.db.write() as session:
+            await verbs[verb](session)
+
+    async with desk.db.write() as session:
+        if how == "disabled":
+            await staff_changes.disable(session, evil.id, boss)
+        else:
+            await staff_changes.change_role(session, evil.id, how, boss)
+        other = asyncio.create_task(act())
+        await asyncio.sleep(0.3)
+        assert not other.done(), "their account is held until the change is committed"
+    before = len(await events(desk.db))
+    with pytest.raises(staff.NotPossible, match="administering staff is not yours any more"):
+        await other
+    async with desk.db.read() as session:
+        rows = (await session.exec(select(Staff))).all()
+    assert {each.name: each.password_hash for each in rows if each.id == ana.id} == {"Ana": ana.password_hash}
+    assert [(each.role, each.disabled_at) for each in rows if each.id == ana.id] == [("support", None)]
+    assert (len(rows), len(await events(desk.db))) == (3, before)
 
 
 async def in_hands(desk: Desk, who: Staff) -> tuple[int, int]:
