@@ -115,6 +115,10 @@ class Claude:
         )
         return _with(consulted, sent=sent)
 
+    def pass_over(self) -> Consulted:
+        """What stands in the record where an answer was begun before: it is not asked again."""
+        return self._outcome(outcomes.BEGUN_BEFORE)
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self.client.close()
