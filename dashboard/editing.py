@@ -90,6 +90,8 @@ async def publish(context: Context, article_id: int, staff: Staff) -> str:
             raise NotPossible("This article is not there any more.")
         newest = await articles.current(session, article)
         content = articles.content(newest)
+    if article.state == "archived":
+        raise NotPossible("Somebody archived this article. Bring it back, then publish it.")
     if article.published_version == newest.number:
         return f"Customers are answered from version {newest.number} already."
     if not content.body:
@@ -97,9 +99,7 @@ async def publish(context: Context, article_id: int, staff: Staff) -> str:
     embedded = await context.knowledge.embed(content)
     try:
         async with context.db.write() as session:
-            article = await session.get(Article, article_id)
-            if article is None:
-                raise NotPossible("This article is not there any more.")
+            # As it was read above: what a colleague decided while the model computed is not overridden.
             revision = await articles.publish(session, article, embedded)
             _record(session, staff, "article_published", article, revision=revision)
     except articles.Published:  # by a second click, or by a colleague, while the model computed
@@ -108,12 +108,19 @@ async def publish(context: Context, article_id: int, staff: Staff) -> str:
 
 
 async def unpublish(session: AsyncSession, article_id: int, staff: Staff, *, seen: int) -> None:
-    """Stop answering from it; a draft again."""
+    """Stop answering from it; a draft again. Raises NotPossible, KnowledgeError."""
+    article = await session.get(Article, article_id)
+    if article is not None and article.state != "published":
+        now = "archived" if article.state == "archived" else "a draft"
+        raise NotPossible(f"Nothing was done: this article is {now} by now, so customers are not answered from it.")
     await _change(session, article_id, staff, articles.unpublish, "article_unpublished", seen)
 
 
 async def archive(session: AsyncSession, article_id: int, staff: Staff, *, seen: int) -> None:
-    """Stop answering from it and put it away."""
+    """Stop answering from it and put it away. Raises NotPossible, KnowledgeError."""
+    article = await session.get(Article, article_id)
+    if article is not None and article.state == "archived":
+        return  # somebody did so already
     await _change(session, article_id, staff, articles.archive, "article_archived", seen)
 
 
@@ -147,8 +154,8 @@ async def _change(session: AsyncSession, article_id: int, staff: Staff, verb: Wi
     article = await session.get(Article, article_id)
     if article is None:
         raise NotPossible("This article is not there any more.")
-    revision = await verb(session, article)
-    _check_seen(article, seen)  # only now is it locked; what was done is undone by the exception
+    _check_seen(article, seen)
+    revision = await verb(session, article)  # locks it, and raises if it is not as it was read here
     _record(session, staff, action, article, revision=revision)
 
 

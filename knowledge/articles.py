@@ -121,7 +121,7 @@ class KnowledgeError(Exception):
 
 
 class Changed(KnowledgeError):
-    """The article was changed after its text was embedded."""
+    """The article is not as it was when the caller read it: other words, or somebody withdrew or published it."""
 
 
 class Published(KnowledgeError):
@@ -174,8 +174,10 @@ async def save(
 async def publish(session: AsyncSession, article: Article, embedded: Embedded) -> int:
     """Answer from the article's newest version from now on; the new knowledge revision. Raises Changed, Published.
 
-    `embedded` was made from that version's words before this transaction. The passages of the version before go.
+    `embedded` was made from that version's words before this transaction, which takes a while: `article` is as it was
+    read before that. The passages of the version before go.
     """
+    seen = _seen(article)
     number = await _next_revision(session)
     article = await _held(session, article)
     newest = await version(session, article, article.version)
@@ -183,6 +185,7 @@ async def publish(session: AsyncSession, article: Article, embedded: Embedded) -
         raise Changed(f"“{article.title}” was changed while it was being published: look at it and publish it again.")
     if article.published_version == article.version:
         raise Published(f"Customers are answered from version {article.version} of “{article.title}” already.")
+    _check(article, seen)
     await _clear(session, article)
     for position, chunk in enumerate(embedded.chunks):
         session.add(
@@ -256,8 +259,10 @@ def content(stored: ArticleVersion) -> Content:
 
 
 async def _withdraw(session: AsyncSession, article: Article, state: str) -> int:
+    seen = _seen(article)
     number = await _next_revision(session) if article.published_version else None
     article = await _held(session, article)
+    _check(article, seen)
     await _clear(session, article)
     await _change(session, article, state, None, number)
     return number or await revision(session)
@@ -283,6 +288,20 @@ async def _held(session: AsyncSession, article: Article) -> Article:
     if held is None:
         raise KnowledgeError(f"“{article.title}” is not there any more.")
     return held
+
+
+def _seen(article: Article) -> tuple[str, int, float]:
+    return article.state, article.version, article.updated_at
+
+
+def _check(article: Article, seen: tuple[str, int, float]) -> None:
+    """Raises Changed unless the article, locked by now, is as it was when it was decided what to do with it."""
+    if _seen(article) != seen:
+        now = {"draft": "a draft", "published": "published", "archived": "archived"}[article.state]
+        raise Changed(
+            f"Somebody changed “{article.title}” meanwhile: it is {now} now, and nothing else was done. "
+            "Look at it, and decide then."
+        )
 
 
 async def _next_revision(session: AsyncSession) -> int:

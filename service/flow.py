@@ -233,6 +233,7 @@ async def _asked(context: Context, claim: Claim) -> tuple[Asked, list[Message]]:
         wants_person=any(message.kind == Kind.PERSON for message in owed),
         resumed=any(message.reason == TAKEN_BACK for message in owed),
         conversation_id=claim.conversation_id,
+        begun_before=claim.attempts > 1,
     )
     return asked, owed
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from sqlmodel import col, select
 
-from service import spending
+from service import conversations, spending
 from service.agent import Answer, Asked
 from service.agent.budget import Limits, Model, Spent, Usage, at_most, cost, priced_models, refusal
 from service.evaluation import evaluate, print_scorecard
@@ -137,6 +137,41 @@ async def test_a_conversation_is_answered_by_claude_until_its_money_is_spent(sta
     assert [each.verdict for each in decisions] == ["answer"] * 4
     assert "this conversation has cost $0.0009, and CLAUDE_USD_PER_CONVERSATION" in decisions[2].reason
     assert len(server.requests) == 3
+
+
+async def test_a_fault_after_the_reply_does_not_pay_for_another_one(
+    stand_in: Any, db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = stand_in(good)
+    context = make_context(db)
+    conclude, failed = conversations.conclude, []
+
+    async def fails_twice(*given: Any, **more: Any) -> Any:
+        if len(failed) < 2:
+            failed.append(len(server.requests))
+            raise RuntimeError("the decision cannot be stored")
+        return await conclude(*given, **more)
+
+    monkeypatch.setattr(conversations, "conclude", fails_twice)
+    async with agent_at(server.url, spent=functools.partial(spending.spent, db)) as agent:
+        context.agent = agent
+        await write(context, QUESTION)
+        for _ in range(3):
+            async with db.write() as session:
+                for each in (await session.exec(select(Conversation))).all():
+                    each.ready_at = 0.0
+            await settle_all(context)
+        async with db.read() as session:
+            (decision,) = (await session.exec(select(Decision))).all()
+        assert failed == [1, 1], "it was asked, and the reply was lost"
+        assert len(server.requests) == 1
+        assert decision.verdict == "answer"
+        assert "an answer was begun before" in decision.reason
+        assert "quoted instead" in decision.reason
+        # The next message has its own call.
+        await write(context, "how many working days do parcels to Ireland take?")
+        await settle_all(context)
+    assert len(server.requests) == 2
 
 
 async def test_evaluate_says_what_claude_costs(stand_in: Any, tmp_path: Path, embedder: Any) -> None:

@@ -177,15 +177,15 @@ TABLE: list[tuple[str, Any, str, str]] = [
     ("402", Fail(402), QUOTE, "no credit left"),
     ("403", Fail(403), QUOTE, "must not use claude-haiku-5-5"),
     ("404", Fail(404), QUOTE, "Check CLAUDE_MODEL"),
-    ("408", Fail(408, {"x-should-retry": "false"}), QUOTE, "gave up waiting for the request (408)"),
-    ("409", Fail(409, {"x-should-retry": "false"}), QUOTE, "was busy"),
+    ("408", Fail(408), QUOTE, "gave up waiting for the request (408)"),
+    ("409", Fail(409), QUOTE, "was busy"),
     ("413", Fail(413), QUOTE, "too large"),
     ("422", Fail(422), QUOTE, "an error (422)"),
     ("429 for long", Fail(429, {"retry-after": "90"}), QUOTE, "again in 90 seconds"),
-    ("429 without a time", Fail(429, {"x-should-retry": "false"}), QUOTE, "rate limit"),
-    ("500", Fail(500, {"x-should-retry": "false"}), QUOTE, "failed (500)"),
-    ("502 with a page", Fail(502, {"x-should-retry": "false"}, body=b"<html>"), QUOTE, "failed (502)"),
-    ("529", Fail(529, {"x-should-retry": "false"}), QUOTE, "overloaded"),
+    ("429 without a time", Fail(429), QUOTE, "rate limit"),
+    ("500", Fail(500), QUOTE, "failed (500)"),
+    ("502 with a page", Fail(502, body=b"<html>"), QUOTE, "failed (502)"),
+    ("529", Fail(529), QUOTE, "overloaded"),
     *[(name, script, QUOTE, "cannot be read") for name, script in GARBAGE.items()],
     ("no answer in time", Hang(2.0), QUOTE, "did not answer within 0.4 seconds"),
     ("the end without its event", stream(until=("message_delta", 1)), QUOTE, "broke off before its end"),
@@ -258,14 +258,33 @@ async def test_an_api_that_is_not_there_is_survived() -> None:
     assert isinstance(response.verdict, Answer)
     assert "could not be reached" in response.verdict.reason
     assert "quoted instead" in response.verdict.reason
+    assert response.record["usage"]["cost_usd"] == 0, "what was never asked cost nothing"
+
+
+@pytest.mark.parametrize("url", ["http://nobody.invalid", "https://127.0.0.1:{port}"])
+async def test_a_name_nobody_has_and_a_line_that_is_not_encrypted_cost_nothing(stand_in: Any, url: str) -> None:
+    server = stand_in(good)
+    response = await ask(url.format(port=server.url.rpartition(":")[2]))
+    assert "could not be reached" in response.verdict.reason
+    assert server.requests == []
+    assert response.record["usage"]["cost_usd"] == 0
+
+
+async def test_a_reply_that_never_begins_is_counted_as_the_most_it_may_cost(stand_in: Any) -> None:
+    """There the connection stood: the request may have been worked on."""
+    server = stand_in(Hang(2.0))
+    response = await ask(server.url, seconds=0.4)
+    assert len(server.requests) == 1
+    assert response.record["usage"]["output"] == 500
+    assert response.record["usage"]["cost_usd"] > 0
 
 
 @pytest.mark.parametrize("first", [Fail(429, {"retry-after": "0.01"}), Fail(500), Fail(529)])
-async def test_a_short_failure_is_asked_once_more(stand_in: Any, first: Fail) -> None:
+async def test_one_message_is_one_call_also_when_it_fails(stand_in: Any, first: Fail) -> None:
     server = stand_in(first, good)
     response = await ask(server.url)
-    assert "Written by" in response.verdict.reason
-    assert len(server.requests) == 2
+    assert "quoted instead" in response.verdict.reason
+    assert len(server.requests) == 1, "a second one would not be counted"
 
 
 async def test_nobody_waits_for_a_rate_limit_that_lasts(stand_in: Any) -> None:
@@ -375,7 +394,8 @@ async def test_a_connection_that_never_stands_is_given_up() -> None:
             each.close()
     assert isinstance(response.verdict, Answer)
     assert "did not answer within 2 seconds" in response.verdict.reason
-    assert took < 2.4
+    assert took < 1.5, "well before the deadline"
+    assert response.record["usage"]["cost_usd"] == 0
 
 
 def test_the_deadline_is_below_the_lease() -> None:
@@ -385,7 +405,7 @@ def test_the_deadline_is_below_the_lease() -> None:
     made = make(settings, nothing_spent)
     assert made is not None
     assert made.seconds < 0.5 * settings.lease_seconds
-    assert made.client.max_retries == 1
+    assert made.client.max_retries == 0
     without = Settings(_env_file=None, anthropic_api_key=SecretStr(""))  # type: ignore[call-arg]
     assert make(without, nothing_spent) is None
 

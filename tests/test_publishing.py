@@ -111,6 +111,73 @@ async def test_a_doubled_click_publishes_once_and_computes_once(context: Any, ed
     assert len(computed) == 2
 
 
+@pytest.mark.parametrize(("verb", "state"), [(editing.archive, "archived"), (editing.unpublish, "draft")])
+async def test_what_a_colleague_withdraws_while_the_model_computes_stays_withdrawn(
+    context: Any, eddy: Staff, monkeypatch: Any, verb: Any, state: str
+) -> None:
+    number = await written(context, eddy, "Boxes", "Box 1 is red.")
+    await editing.publish(context, number, eddy)
+    async with context.db.write() as session:
+        await editing.save(session, number, Content("Boxes", "", "Box 1 is blue."), eddy, over=1)
+    embed = context.knowledge.embed
+    computed: list[Any] = []
+
+    async def slow(content: Content) -> Any:
+        computed.append(await embed(content))
+        async with context.db.write() as session:
+            await verb(session, number, eddy, seen=2)
+        return computed[-1]
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(context.knowledge, "embed", slow)
+        with pytest.raises(articles.Changed, match="Somebody changed “Boxes” meanwhile"):
+            await editing.publish(context, number, eddy)
+    assert len(computed) == 1
+    async with context.db.read() as session:
+        article = await session.get(Article, number)
+        assert (article.state, article.published_version) == (state, None)
+        assert not (await session.exec(select(Chunk))).all()
+        assert await articles.revision(session) == 2
+    # It can be published again by whoever sees that, once it is brought back.
+    if state == "archived":
+        with pytest.raises(editing.NotPossible, match="Bring it back"):
+            await editing.publish(context, number, eddy)
+        async with context.db.write() as session:
+            await editing.bring_back(session, number, eddy, seen=2)
+    assert (await editing.publish(context, number, eddy)).startswith("Published.")
+
+
+async def test_a_page_that_is_out_of_date_neither_unarchives_nor_archives_twice(context: Any, eddy: Staff) -> None:
+    number = await written(context, eddy, "Boxes", "Box 1 is red.")
+    with pytest.raises(editing.NotPossible, match="a draft by now"):
+        async with context.db.write() as session:
+            await editing.unpublish(session, number, eddy, seen=1)
+    await editing.publish(context, number, eddy)
+    for _ in range(2):
+        async with context.db.write() as session:
+            await editing.archive(session, number, eddy, seen=1)
+    with pytest.raises(editing.NotPossible, match="archived by now"):
+        async with context.db.write() as session:
+            await editing.unpublish(session, number, eddy, seen=1)
+    async with context.db.read() as session:
+        assert (await session.get(Article, number)).state == "archived"
+        events = list((await session.exec(select(AuditEvent.action).order_by(col(AuditEvent.id)))).all())
+    assert events == ["article_created", "article_published", "article_archived"]
+
+
+async def test_who_decided_on_an_article_as_it_was_does_not_withdraw_it_as_it_is(context: Any, eddy: Staff) -> None:
+    """Read as a draft, published by a colleague, then locked: it would vanish without counting as a change."""
+    number = await written(context, eddy, "Boxes", "Box 1 is red.")
+    async with context.db.read() as session:
+        draft = await session.get(Article, number)
+    await editing.publish(context, number, eddy)
+    with pytest.raises(articles.Changed, match="it is published now"):
+        async with context.db.write() as session:
+            await articles.archive(session, draft)
+    async with context.db.read() as session:
+        assert (await session.get(Article, number)).state == "published"
+
+
 def follow(process: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:
     for line in process.stdout or ():
         lines.put(line)

@@ -49,6 +49,7 @@ class Asked:
     wants_person: bool = False  # the channel says so
     resumed: bool = False  # the customer has just said "never mind" while waiting for a person
     conversation_id: int | None = None  # whose budget it is
+    begun_before: bool = False  # an answer was begun and not recorded, and so was what Claude may have cost
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from knowledge.passage import Passage
 from service.agent import outcomes
 from service.agent.budget import Limits, Model, Spent, Usage, at_most, cost, describe, refusal
 from service.agent.cited import Cut, Reply, TextBlock, ToolUse, draft_of
-from service.agent.connection import Silent, listen, retry_after
+from service.agent.connection import Silent, listen, never_stood, retry_after
 from service.agent.evidence import Draft
 from service.agent.outcomes import Outcome
 from service.agent.request import HAND_OVER, body, prompt_version, read_prompt, source
@@ -115,6 +115,10 @@ class Claude:
         )
         return _with(consulted, sent=sent)
 
+    def pass_over(self) -> Consulted:
+        """What stands in the record where an answer was begun before: it is not asked again."""
+        return self._outcome(outcomes.BEGUN_BEFORE)
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self.client.close()
@@ -122,6 +126,7 @@ class Claude:
     async def _ask(self, request: dict[str, Any], most: Usage) -> "Replied | Consulted":
         """The reply, or what went wrong. Where nobody says what a call cost, the most is counted."""
         heard = Heard()
+        usage: Usage | None = None
         try:
             async with asyncio.timeout(self.seconds):
                 request_id = await listen(self.client, request, heard, self.stall)
@@ -130,19 +135,21 @@ class Claude:
             outcome = outcomes.BROKE_OFF if heard.begun else outcomes.UNREADABLE
         except Silent:
             outcome = outcomes.STALLED
-        except (TimeoutError, anthropic.APITimeoutError):
+        except (TimeoutError, anthropic.APITimeoutError) as error:
             outcome = outcomes.LATE
+            usage = Usage() if never_stood(error) else None
         except anthropic.APIStatusError as error:
             return self._refused(error, heard, most)
-        except anthropic.APIConnectionError:
+        except anthropic.APIConnectionError as error:
             outcome = outcomes.UNREACHABLE
+            usage = Usage() if never_stood(error) else None
         except httpx2.RequestError:
             outcome = outcomes.BROKE_OFF
         except ValueError:  # not JSON, not UTF-8, or not what the API sends
             outcome = outcomes.UNREADABLE
         except anthropic.AnthropicError as error:
             return self._outcome(outcomes.BROKEN, type(error).__name__, usage=heard.usage(most))
-        return self._outcome(outcome, usage=heard.usage(most))
+        return self._outcome(outcome, usage=usage or heard.usage(most))
 
     def _refused(self, error: anthropic.APIStatusError, heard: Heard, most: Usage) -> Consulted:
         """An error of the API's, before the reply or in the middle of it."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anthropic
@@ -11,9 +10,7 @@ from pydantic import SecretStr
 
 from service.agent.stream import Heard
 
-#: The first try may take this share of the deadline, so that the second one has a chance.
-OF_FIRST_TRY = 0.6
-#: The share of it within which a connection must stand.
+#: The share of the deadline within which a connection must stand.
 OF_CONNECT = 0.2
 #: Seconds that the end of the stream may take after the end of the reply.
 DRAIN = 0.2
@@ -28,22 +25,9 @@ def make_client(key: SecretStr, base_url: str, seconds: float) -> anthropic.Asyn
     return anthropic.AsyncAnthropic(
         api_key=key.get_secret_value(),
         base_url=base_url or None,
-        timeout=anthropic.Timeout(seconds * OF_FIRST_TRY, connect=seconds * OF_CONNECT),
-        max_retries=1,
-        middleware=[_only_soon(seconds * (1 - OF_FIRST_TRY))],
+        timeout=anthropic.Timeout(seconds, connect=seconds * OF_CONNECT),
+        max_retries=0,  # a second call would cost without being counted, and the articles can be quoted
     )
-
-
-def _only_soon(patience: float) -> Any:
-    """The SDK waits as long as `retry-after` says; past our patience there is no second try to wait for."""
-
-    async def only_soon(request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-        response = await call_next(request)
-        if (retry_after(response.headers) or 0.0) > patience:
-            response.headers["x-should-retry"] = "false"
-        return response
-
-    return only_soon
 
 
 def retry_after(headers: Any) -> float | None:
@@ -52,6 +36,13 @@ def retry_after(headers: Any) -> float | None:
         return max(0.0, float(headers.get("retry-after", "")))
     except ValueError:  # a date, or nothing
         return None
+
+
+def never_stood(error: BaseException | None) -> bool:
+    """Whether it failed before there was a connection, so that nothing was asked and nothing is charged."""
+    while error is not None and not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        error = error.__cause__
+    return error is not None
 
 
 async def listen(client: anthropic.AsyncAnthropic, request: dict[str, Any], heard: Heard, stall: float) -> str | None:

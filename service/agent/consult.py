@@ -48,7 +48,10 @@ async def consult(
     places = chosen(examined)
     passages = [examined.parts[part].found.passages[place] for part, place in places]
     with steps("claude") as step:
-        consulted = await claude.write(examined.screened.text, asked.history, passages, asked.conversation_id)
+        if asked.begun_before:  # else a fault that comes back would pay for a reply each time, and nobody would count
+            consulted = claude.pass_over()
+        else:
+            consulted = await claude.write(examined.screened.text, asked.history, passages, asked.conversation_id)
         step.note(then=consulted.outcome.then, cost_usd=(consulted.usage or {}).get("cost_usd"))
     draft = consulted.draft
     if draft:

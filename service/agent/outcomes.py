@@ -53,6 +53,7 @@ UNREACHABLE = Outcome("quote", "Claude's API could not be reached. Check ANTHROP
 UNREADABLE = Outcome("quote", "Claude's API gave a reply that cannot be read.")
 BROKEN = Outcome("quote", "Claude's API could not be asked ({detail}).")
 RESTING = Outcome("quote", "Claude was not asked: its API failed a moment ago and is left alone for {detail} seconds.")
+BEGUN_BEFORE = Outcome("quote", "Claude was not asked: an answer was begun before and could not be recorded.")
 LIMITED = Outcome("quote", "{detail}")  # the words are budget.refusal's
 
 #: By what the checks left of a reply that ended well.
