@@ -1,7 +1,7 @@
 """A stand-in for Claude's API that answers at once, in a process of its own: claude.py PORT.
 
-It says and cites the first block of each search result, word for word, as long as that makes a short reply: the passages
-that the answer was measured on are among them. GET /calls: how often it was asked.
+It says and cites the first block of each search result, word for word, as long as that makes a short reply:
+the passages that the answer was measured on are among them. GET /calls: how often it was asked.
 """
 
 import asyncio
