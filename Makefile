@@ -40,7 +40,7 @@ bench: $(STAMP)
 		&& echo "Installing LangGraph beside it: a minute or two the first time." \
 		&& .venv-bench/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r $(BENCH) \
 		&& touch .venv-bench/.made; } || { rm -rf .venv-bench; echo "LangGraph could not be installed; the rest is measured."; }
-	$(BIN)/python -m tests.bench $(if $(JSON),--json $(JSON))
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
 
 # Never the data: DATA_DIR stays as it is.
 clean:

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -280,13 +280,19 @@ def cite(body: dict[str, Any], words: str) -> dict[str, Any]:
     for number, result in enumerate(results):
         for place, block in enumerate(result["content"]):
             if words in block["text"]:
-                return {
-                    "type": "search_result_location",
-                    "search_result_index": number,
-                    "source": result["source"],
-                    "title": result["title"],
-                    "start_block_index": place,
-                    "end_block_index": place + 1,
-                    "cited_text": block["text"],
-                }
+                return cite_block(results, number, place)
     raise AssertionError(f"no block holds {words!r}")
+
+
+def cite_block(results: Sequence[dict[str, Any]], number: int, place: int) -> dict[str, Any]:
+    """The citation of one block of one search result."""
+    result = results[number]
+    return {
+        "type": "search_result_location",
+        "search_result_index": number,
+        "source": result["source"],
+        "title": result["title"],
+        "start_block_index": place,
+        "end_block_index": place + 1,
+        "cited_text": result["content"][place]["text"],
+    }

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,9 +16,10 @@ import pytest
 
 from tests.bench import load
 from tests.bench.claude import StandIn
-from tests.bench.measure import Figures, Questions, go
+from tests.bench.measure import Figures, Questions, against_bare, go, in_turns
 from tests.bench.processes import BenchError, cpu
 from tests.bench.report import middle, sentences
+from tests.claude_kit import QUOTED, ask
 
 pytestmark = pytest.mark.anyio
 
@@ -160,22 +162,86 @@ def test_a_question_is_not_met_again_while_the_embedder_remembers_it() -> None:
     assert questions.take(1) == texts[:1]
 
 
-async def test_the_models_stand_in_counts_its_calls_and_cites_what_it_was_sent() -> None:
+async def test_what_the_models_stand_in_streams_is_sent_by_our_own_client() -> None:
     stand_in = StandIn()
     server = await asyncio.start_server(stand_in.answer, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    result = {
-        "type": "search_result",
-        "source": "a@1#1",
-        "title": "A",
-        "content": [{"type": "text", "text": "It is so."}],
-    }
-    connection = await load.Connection.open(url, load.address())
-    reply = await connection.post("/v1/messages", {"model": "m", "messages": [{"content": [result]}]})
-    assert reply["content"][0]["citations"][0]["cited_text"] == "It is so."
-    assert stand_in.calls == 1
-    connection.close()
+    responses = [await ask(url), await ask(url)]
+    for response in responses:
+        assert response.record["claude"]["then"] == "send", response.record["claude"]["notice"]
+        assert response.record["claude"]["stop_reason"] == "end_turn"
+        assert response.record["draft"]["kind"] == "claude"
+        assert QUOTED in response.record["text"]
+    assert stand_in.calls == 2
     server.close()
+
+
+def decisions(path: Path, *records: dict[str, Any]) -> Path:
+    with contextlib.closing(sqlite3.connect(path)) as rows, rows:
+        rows.execute("CREATE TABLE decision (record JSON)")
+        rows.executemany("INSERT INTO decision VALUES (?)", [(json.dumps(each),) for each in records])
+    return path
+
+
+def test_a_run_in_which_the_articles_were_quoted_is_no_figure_of_a_model(tmp_path: Path) -> None:
+    from tests.bench.__main__ import words_sent
+
+    sent = {"claude": {"then": "send", "notice": "Written by it."}}
+    quoted = {"claude": {"then": "quote", "notice": "It could not be read."}}
+    assert words_sent(decisions(tmp_path / "sent", *[sent] * 19, {"claude": None})) == 0.95
+    with pytest.raises(BenchError, match=r"sent for 8 of 10 messages.*It could not be read\."):
+        words_sent(decisions(tmp_path / "quoted", *[sent] * 8, *[quoted] * 2))
+    with pytest.raises(BenchError, match="0 of 0"):
+        words_sent(decisions(tmp_path / "none"))
+
+
+class Visitors:
+    """Visitors who are all answered, and what they were told to ask."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[str, tuple[str, ...]]] = []
+
+    def ask(self, **command: Any) -> dict[str, Any]:
+        if command["do"] == "run":
+            self.runs.append((command["url"], tuple(command["texts"])))
+            return {"seconds": 1.0, "latencies": [0.1] * len(command["texts"]), "faults": []}
+        return {"faults": []}
+
+
+def test_two_servers_get_the_same_questions_and_take_turns_at_being_first() -> None:
+    visitors, questions, told = Visitors(), Questions([str(number) for number in range(7)]), list[str]()
+    servers = {name: ("chat", name, lambda: [0.0, 0.0]) for name in ("ours", "theirs")}
+    figures = in_turns(visitors, servers, questions, 2, 3, 2, told.append)  # type: ignore[arg-type]
+    warm, first, second = ("0", "1"), ("2", "3", "4"), ("5", "6", "0")
+    assert visitors.runs == [
+        ("ours", warm),
+        ("theirs", warm),
+        ("ours", first),
+        ("theirs", first),
+        ("theirs", second),
+        ("ours", second),
+    ]
+    assert (questions.repeated, questions.taken) == (1, 8)
+    assert len(told) == 4
+    assert all(len(each.per_second) == 2 for each in figures.values())
+
+
+def test_what_the_database_uses_counts_against_the_bare_loop() -> None:
+    used = iter([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [1.4, 1.2]])
+    bare = Told(*[{"seconds": 1.0, "cpu": 0.1}] * 2)
+    row = against_bare(
+        Visitors(),  # type: ignore[arg-type]
+        bare,  # type: ignore[arg-type]
+        "",
+        Questions(["a", "b"]),
+        {16: 2},
+        1,
+        lambda: next(used),
+        lambda said: None,
+    )[0]
+    assert (row.cpu_ms, row.database_cpu_ms) == ([pytest.approx(200)], [pytest.approx(100)])
+    assert row.times["bare_cpu_ms"] == [pytest.approx(100)]
+    assert row.times["cpu"] == [pytest.approx(3)]
 
 
 def test_cpu_is_counted_of_threads_and_children() -> None:

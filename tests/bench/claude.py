@@ -1,6 +1,7 @@
 """A stand-in for Claude's API that answers at once, in a process of its own: claude.py PORT.
 
-It cites the first block of the first search result, as a reply that holds would. GET /calls: how often it was asked.
+It says and cites the first block of each search result, word for word, as long as that makes a short reply:
+the passages that the answer was measured on are among them. GET /calls: how often it was asked.
 """
 
 import asyncio
@@ -8,30 +9,23 @@ import json
 import sys
 from typing import Any
 
+from tests.claude_stand_in import cite_block, event, message, said, spoken
+
+#: Well below what our own agent takes for too long (service/agent/claude.py, MOST_WORDS).
+MOST_WORDS = 90
+
 
 def reply(body: dict[str, Any]) -> dict[str, Any]:
-    """One sentence of the first passage, with its citation."""
-    result = next(block for block in body["messages"][0]["content"] if block["type"] == "search_result")
-    text = result["content"][0]["text"]
-    cited = {
-        "type": "search_result_location",
-        "search_result_index": 0,
-        "source": result["source"],
-        "title": result["title"],
-        "start_block_index": 0,
-        "end_block_index": 1,
-        "cited_text": text,
-    }
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": body["model"],
-        "content": [{"type": "text", "text": text, "citations": [cited]}],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": 1000, "output_tokens": 60},
-    }
+    """The first block of each search result, as far as they are short, with its citation. At least one."""
+    results = [block for block in body["messages"][0]["content"] if block["type"] == "search_result"]
+    texts, words = [], 0
+    for number, result in enumerate(results):
+        text = result["content"][0]["text"]
+        words += len(text.split())
+        if texts and words > MOST_WORDS:
+            break
+        texts.append(said(text if not texts else f"\n{text}", cite_block(results, number, 0)))
+    return message(*texts) | {"model": body["model"]}
 
 
 class StandIn:
@@ -49,14 +43,20 @@ class StandIn:
                 body = await reader.readexactly(lengths[0] if lengths else 0)
                 if head[0].startswith("post"):
                     self.calls += 1
-                    payload = json.dumps(reply(json.loads(body))).encode()
+                    kind, payload = self.written(json.loads(body))
                 else:
-                    payload = json.dumps({"calls": self.calls}).encode()
-                more = f"content-type: application/json\r\nrequest-id: req_{self.calls}\r\n"
+                    kind, payload = "application/json", json.dumps({"calls": self.calls}).encode()
+                more = f"content-type: {kind}\r\nrequest-id: req_{self.calls}\r\n"
                 writer.write(f"HTTP/1.1 200 OK\r\n{more}content-length: {len(payload)}\r\n\r\n".encode() + payload)
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
             writer.close()
+
+    def written(self, body: dict[str, Any]) -> tuple[str, bytes]:
+        """The reply in the form that was asked for: its content type and its bytes."""
+        if not body.get("stream"):
+            return "application/json", json.dumps(reply(body)).encode()
+        return "text/event-stream; charset=utf-8", b"".join(event(name, data) for name, data in spoken(reply(body)))
 
 
 async def main(port: int) -> None:

@@ -39,13 +39,22 @@ class Figures:
 
 
 class Questions:
-    """The pack's questions over and over. More than the embedder remembers, so that none is met while it is known."""
+    """The pack's questions over and over. More than the embedder remembers, so that none is met while it is known.
+
+    `repeated`: how many of those that were taken had been taken before.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts: Iterator[str] = cycle(texts)
+        self.different, self.taken = len(texts), 0
 
     def take(self, count: int) -> list[str]:
+        self.taken += count
         return list(islice(self._texts, count))
+
+    @property
+    def repeated(self) -> int:
+        return max(0, self.taken - self.different)
 
 
 def go(
@@ -68,7 +77,14 @@ def go(
 
 
 def against_bare(
-    load: Commanded, bare: Commanded, url: str, questions: Questions, plan: dict[int, int], repeats: int, used: Any
+    load: Commanded,
+    bare: Commanded,
+    url: str,
+    questions: Questions,
+    plan: dict[int, int],
+    repeats: int,
+    used: Any,
+    say: Callable[[str], None],
 ) -> list[Figures]:
     """Our server beside the bare loop: bare, ours, bare, ours, bare. `plan`: in flight -> messages of one run."""
     figures = {flight: Figures(messages, flight) for flight, messages in plan.items()}
@@ -78,7 +94,7 @@ def against_bare(
         answer = bare.ask(texts=list(texts))
         return 1000 * answer["cpu"] / len(texts), len(texts) / answer["seconds"]
 
-    for _ in range(repeats):
+    for turn in range(1, repeats + 1):
         for flight, each in figures.items():
             texts = questions.take(each.messages)
             half = texts[: max(1, len(texts) // 2)]
@@ -90,10 +106,11 @@ def against_bare(
             for name, value in (
                 ("bare_cpu_ms", bare_cpu),
                 ("bare_per_second", bare_rate),
-                ("cpu", each.cpu_ms[-1] / bare_cpu),
+                ("cpu", (each.cpu_ms[-1] + each.database_cpu_ms[-1]) / bare_cpu),
                 ("rate", each.per_second[-1] / bare_rate),
             ):
                 each.times.setdefault(name, []).append(value)
+            say(f"  {turn} of {repeats}: {flight} in flight, {each.per_second[-1]:.1f} messages/s")
     return list(figures.values())
 
 
@@ -104,13 +121,23 @@ def in_turns(
     flight: int,
     messages: int,
     repeats: int,
+    say: Callable[[str], None],
 ) -> dict[str, Figures]:
-    """Several servers, one after the other and over again. `servers`: name -> (client, url, what counts its CPU)."""
+    """Several servers, all with the same texts, and another one first each time.
+
+    `servers`: name -> (client, url, what counts its CPU).
+    """
     figures = {name: Figures(messages, flight) for name in servers}
+    texts = questions.take(flight)
     for client, url, used in servers.values():
-        go(load, client, url, questions.take(flight), flight, used)
-    for _ in range(repeats):
-        for name, (client, url, used) in servers.items():
-            answer, spent = go(load, client, url, questions.take(messages), flight, used)
+        go(load, client, url, texts, flight, used)
+    order = list(servers)
+    for turn in range(1, repeats + 1):
+        texts = questions.take(messages)
+        for name in order:
+            client, url, used = servers[name]
+            answer, spent = go(load, client, url, texts, flight, used)
             figures[name].add(answer, *spent)
+            say(f"  {turn} of {repeats}: {name}, {figures[name].per_second[-1]:.1f} messages/s")
+        order.reverse()
     return figures
