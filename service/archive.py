@@ -101,6 +101,7 @@ class Writer:
         os.fsync(self._file.fileno())
         self._file.close()
         self._part.replace(self.path)
+        sync(self.path.parent)
 
     def close(self) -> None:
         """Leave nothing behind of a backup that was not finished."""
@@ -108,6 +109,15 @@ class Writer:
             self._zip.close()
         self._file.close()
         self._part.unlink(missing_ok=True)
+
+
+def sync(folder: Path) -> None:
+    """See to the disk that a file of this folder has its new name."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class Reader:

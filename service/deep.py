@@ -54,15 +54,14 @@ async def examine(
     try:
         for done, (title, check) in enumerate(CHECKS):
             progress(done, len(CHECKS), title)
-            stop = False
+            answers = False
             try:
                 async for finding in check(deep):
                     yield finding
-                    stop = check is database and finding[0] is not True
+                    answers = answers or finding[0] is True
             except (OSError, SQLAlchemyError) as error:
                 yield False, f"{title}: it cannot be done ({type(error).__name__}). Check DATA_DIR and DATABASE_URL."
-                stop = check is database
-            if stop:
+            if check is database and not answers:
                 return
     finally:
         await deep.db.close()

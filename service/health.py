@@ -1,5 +1,6 @@
 """What those who run it ask: does it live, could it answer, and in figures, how is it."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -12,6 +13,9 @@ from starlette.exceptions import HTTPException
 
 from service import traces
 from service.context import Context
+
+#: How long /readyz waits for the database: whoever asks gives up soon after.
+READY_SECONDS = 3.0
 
 
 def mount(app: FastAPI, context: Context) -> None:
@@ -26,7 +30,7 @@ def mount(app: FastAPI, context: Context) -> None:
     async def readyz() -> JSONResponse:
         """200 once an answer could be given: the database answers and the index is loaded."""
         try:
-            async with context.db.read() as session:
+            async with asyncio.timeout(READY_SECONDS), context.db.read() as session:
                 await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
         except (OSError, SQLAlchemyError):
             return JSONResponse({"ready": False, "reason": "The database does not answer."}, 503)

@@ -1,5 +1,7 @@
 """What is counted for the figures: messages, what became of decisions, labels, cost; all of it in the database."""
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, and_, not_, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import case, col, exists, func, select
@@ -61,7 +63,7 @@ async def volume(session: AsyncSession, scope: Scope) -> Measured:
     [conversations] = await by_day(
         session,
         scope,
-        select(scope.day(begun), func.count()).where(*scope.during(begun, col(Conversation.id))),
+        select(scope.day(begun), func.count()).where(_meant(), *scope.during(begun, col(Conversation.id))),
         1,
     )
     return Measured(
@@ -204,4 +206,13 @@ async def _ended(session: AsyncSession, scope: Scope) -> list[list[float]]:
     called = exists().where(col(Escalation.conversation_id) == conversation_id)
     wrote = exists().where(col(Message.conversation_id) == conversation_id, col(Message.author) == "person")
     query = select(scope.day(begun), when(ended), when(and_(ended, ~called, ~wrote)))
-    return await by_day(session, scope, query.where(*scope.during(begun, conversation_id)), 2)
+    return await by_day(session, scope, query.where(_meant(), *scope.during(begun, conversation_id)), 2)
+
+
+def _meant() -> Any:
+    """A conversation in which a customer wrote something: of automatic mail and stop words alone nothing is said."""
+    return exists().where(
+        col(Message.conversation_id) == col(Conversation.id),
+        col(Message.author) == "customer",
+        col(Message.status) != "ignored",
+    )

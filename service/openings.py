@@ -29,7 +29,9 @@ class Openings:
         await asyncio.sleep(0)  # who was woken in the same moment asks first
         asked, self._asked, self._look = self._asked, set(), None  # who comes from here on needs a newer look
         query = select(Conversation.channel, Conversation.thread, Conversation.id).where(
-            col(Conversation.thread).in_({thread for _, thread in asked})
+            # The channel too, for the index begins with it.
+            col(Conversation.channel).in_({channel for channel, _ in asked}),
+            col(Conversation.thread).in_({thread for _, thread in asked}),
         )
         async with self._db.read() as session:
             return {(channel, thread): id for channel, thread, id in await session.exec(query) if id is not None}

@@ -244,8 +244,9 @@ async def _rows(session: AsyncSession, found: Sequence[tuple[Decision, Conversat
                 "labels": [
                     {"by": people.get(each.staff_id, ""), "label": each.value, "at": each.created_at} for each in given
                 ],
-                # A file leaves the house: without card numbers and passwords.
-                "question": redact("\n".join(asked.get(decision.id, [])))[0] or decision.record.get("question") or "",
+                # What was judged, and not what the customer added while a person was waited for. And without card
+                # numbers and passwords: a file leaves the house.
+                "question": decision.record.get("question") or redact("\n".join(asked.get(decision.id, [])))[0],
                 "answer": redact(answer.text)[0] if answer else "",
                 "delivery": answer.status if answer else "",
                 "sources": [source["url"] for source in answer.sources] if answer else [],

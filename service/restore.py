@@ -21,7 +21,7 @@ import knowledge.articles  # noqa: F401 (registers its tables)
 import service.models  # noqa: F401 (registers its tables)
 from knowledge.index import in_use
 from service import migrations
-from service.archive import BackupError, Reader, Shown, decode, kinds
+from service.archive import BackupError, Reader, Shown, decode, kinds, sync
 from service.backup import ROWS, VERSION_TABLE, schema
 from service.db import Database
 from service.settings import Settings
@@ -262,6 +262,7 @@ class _key:
 
     def put(self) -> None:
         self._part.replace(self._path)
+        sync(self._path.parent)
 
     def __exit__(self, *error: object) -> None:
         self._part.unlink(missing_ok=True)

@@ -13,11 +13,23 @@ from sqlmodel import SQLModel, col, func, select
 
 from channels.base import OutcomeUnknown
 from knowledge import Knowledge, import_folder
+from knowledge.articles import Article
 from service import conversations
 from service.archive import KINDS, BackupError, kinds
 from service.backup import backup
 from service.db import Database
-from service.models import AuditEvent, Conversation, Customer, Decision, Delivery, Escalation, Message, StaffSession
+from service.models import (
+    AuditEvent,
+    Conversation,
+    Customer,
+    Decision,
+    Delivery,
+    Escalation,
+    Label,
+    Message,
+    Presence,
+    StaffSession,
+)
 from service.restore import ROWS, restore, without_nul
 from service.settings import Settings
 from tests.conftest import make_postgres_database, migrate
@@ -61,6 +73,10 @@ async def rows(db: Database, *without: str) -> dict[str, list[Any]]:
     return found
 
 
+#: An identity of a customer there is not.
+INSERT = "INSERT INTO identity (id, customer_id, channel, external_id, created_at) VALUES (999, 99999, 'c', 'x', 1.0)"
+
+
 async def fill(db: Database, embedder: Any, folder: Path) -> None:
     """Articles, and conversations in every state a backup may find them in."""
     folder.mkdir(exist_ok=True)
@@ -98,6 +114,11 @@ async def fill(db: Database, embedder: Any, folder: Path) -> None:
                     created_at=1.5,
                 )
             )
+        await session.flush()
+        first = (await session.exec(select(Decision.id).limit(1))).one()
+        session.add(Label(decision_id=first, staff_id=ana.id, value="wrong", created_at=2.5))
+        article = (await session.exec(select(Article.id).limit(1))).one()
+        session.add(Presence(page="a" * 32, article_id=article, staff_id=ana.id))
     await settle_all(context)
 
 
@@ -145,7 +166,7 @@ async def test_a_backup_restores_every_row_into_either_kind_of_database(
             assert made.id == 1 + max(row[0] for row in before["customer"])
         with pytest.raises(Exception, match=r"(?i)foreign key"):
             async with other.write() as session:
-                await session.exec(text("INSERT INTO identity VALUES (999, 99999, 'c', 'x', 1.0)"))  # type: ignore[call-overload]
+                await session.exec(text(INSERT))  # type: ignore[call-overload]
         knowledge = Knowledge(other.read, embedder, tmp_path / "b" / "index")
         await knowledge.start()
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from service import conversations, insights, waits
+from service import conversations, insights, measures, waits
 from service.agent import Asked, Response
 from service.agent.policy import Escalate, decide
 from service.agent.screen import Screened
@@ -243,3 +243,18 @@ def test_every_figure_says_what_it_is_in_words_of_its_own() -> None:
             assert words.endswith("."), figure.name
         assert figure.title
         assert figure.unit
+
+
+async def test_a_conversation_of_automatic_mail_alone_is_not_counted(db) -> None:
+    day = date(2026, 3, 2)
+    async with db.write() as session:
+        past = Past(session)
+        for status in ("answered", "ignored", "ignored"):
+            began = await past.conversation(at(day, "09:00"), state="resolved")
+            await past.written(began, at(day, "09:00"), status)
+    scope = Scope(day, day, at(day, "23:00"))
+    async with db.read() as session:
+        begun = (await measures.volume(session, scope)).numbers[1]
+        alone = (await measures.answered(session, scope)).numbers[1]
+    assert begun.value == 1
+    assert (alone.value, alone.words) == (1.0, "of 1 conversations that ended needed no person")
