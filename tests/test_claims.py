@@ -153,9 +153,51 @@ def test_a_passages_own_words_are_kept_whatever_stands_over_them() -> None:
     (whole,) = [passage("light", "A light that will not go out", light)]
     for block in split(whole):
         for sentence in block.sentences:
-            assert unsupported(sentence, Support(f"A light that will not go out: {block.text}")) is None
+            support = Support(f"A light that will not go out: {block.text}", own=block.sentences)
+            assert unsupported(sentence, support) is None
     # Signs are no words: the same words with another currency are another claim.
     assert unsupported("A label costs $6.50.", Support("A label costs €6.50.")) is not None
+
+
+#: (what is written, the sentence it cites): a piece of it that says more than the whole.
+HALVED = [
+    ("Returns are free of charge.", "Returns are free of charge if the item arrived damaged."),
+    ("Returns are free of charge if you ask.", "Returns are free of charge if the item arrived damaged."),
+    ("You can return worn shoes.", "You can return worn shoes only if the sole is defective."),
+    ("You can return worn shoes if the sole is defective.", "You can return worn shoes only if the sole is defective."),
+    ("Refunds are possible after 30 days.", "It is not true that refunds are possible after 30 days."),
+    ("All items can be returned.", "All items can be returned except sale items."),
+    ("Sale items cannot be returned.", "Sale items cannot be returned unless they are faulty."),
+    ("You can cancel an order.", "You can cancel an order until it is packed."),
+    ("You can cancel an order.", "You can cancel an order before it is packed."),
+    ("We pay for the parcel.", "We pay for the parcel after the goods were checked."),
+    ("We pay for the parcel.", "We pay for the parcel, provided the label was ours."),
+    (
+        "Gift cards can be exchanged and worn shoes returned.",
+        "Gift cards can be exchanged. Worn shoes can be returned if the sole is defective.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "cited"), HALVED)
+def test_a_piece_of_a_sentence_without_its_condition_is_cut(text: str, cited: str) -> None:
+    own = tuple(f"{each.rstrip('.')}." for each in cited.split(". "))
+    assert unsupported(text, Support(cited, own=own)) is not None
+    for sentence in own:
+        assert unsupported(sentence, Support(cited, own=own)) is None, "whole, it is kept"
+
+
+@pytest.mark.parametrize(
+    ("text", "cited"),
+    [
+        ("If your item arrived damaged, returns are free.", "Returns are free of charge if the item arrived damaged."),
+        ("Returns are free when an item arrived damaged.", "Returns are free of charge if the item arrived damaged."),
+        ("Except for sale items, all items can be returned.", "All items can be returned except sale items."),
+        ("Orders can be cancelled until they are packed.", "You can cancel an order until it is packed."),
+    ],
+)
+def test_a_condition_in_other_words_is_kept(text: str, cited: str) -> None:
+    assert unsupported(text, Support(cited)) is None
 
 
 @pytest.mark.parametrize(

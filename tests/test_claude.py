@@ -90,6 +90,30 @@ async def test_steps_keep_their_numbers_and_fall_together(stand_in: Any) -> None
     assert "weigh" not in broken.verdict.text
 
 
+async def test_with_a_cut_step_go_all_steps_and_what_leads_to_them_or_leans_on_them(stand_in: Any) -> None:
+    def steps(second: str, words: str) -> Callable[[dict[str, Any]], Any]:
+        return lambda body: message(
+            said(f"{QUOTED}\n", cite(body, "14 days")),
+            said("Returns of outlet goods:\n", cite(body, "14 days")),
+            said("1. Goods must be unused.\n", cite(body, "unused")),
+            said(f"2. {second}\n", cite(body, words)),
+            said("3. A return label costs €6.50.\n", cite(body, "€6.50")),
+            said("After that goods must be in their box.\n", cite(body, "unused")),
+        )
+
+    whole = await ask(stand_in(steps("Write to returns@acme.example for help.", "returns@acme")).url)
+    assert whole.record["draft"]["cut"] == [], "need all of it for this test to mean anything"
+    # Held by its passage, but the confidence of that article was never measured; and held by none.
+    for second, words in [("Parcels to Ireland take 3 working days.", "Ireland"), ("Weigh 2 kg.", "unused")]:
+        response = await ask(stand_in(steps(second, words)).url)
+        assert response.verdict.text == QUOTED
+        assert "Written by" in response.verdict.reason
+        why = {each["text"]: each["why"] for each in response.record["claude"]["cut"]}
+        assert why["Goods must be unused."] == why["A return label costs €6.50."] == "another step was cut"
+        assert why["Returns of outlet goods:"] == "what it leads to was cut"
+        assert why["After that goods must be in their box."] == "it leans on a sentence that was cut"
+
+
 # --- every stop reason and every error: what the customer and the staff see ------------------------------------------
 
 SEND, QUOTE, PERSON = "what Claude wrote", "the article's own words", "a person is called"

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import time
 from pathlib import Path
 
 import pytest
@@ -368,3 +370,40 @@ def test_a_password_is_found_whatever_it_begins_with(text: str) -> None:
     redacted, secrets = redact(text)
     assert secrets == ("password",)
     assert redacted.endswith("[removed]")
+
+
+@pytest.mark.parametrize("between", [" ", "-", ".", "\u00a0"])
+@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_every_card_number_of_a_run_is_taken_out(between: str, number: int, grouped: bool) -> None:
+    cards = ["4111111111111111", "4242424242424242", "5500000000000004"][:number]
+    written = [between.join(re.findall("....", card)) if grouped else card for card in cards]
+    redacted, secrets = redact(f"I paid with {between.join(written)} today")
+    assert redacted == f"I paid with {between.join(f'[card number ending {card[-4:]}]' for card in cards)} today"
+    assert secrets == ("card number",)
+
+
+def test_an_orders_number_between_cards_stays() -> None:
+    redacted, _ = redact("4111111111111111 77123456 4242424242424242-7712345")
+    assert redacted == "[card number ending 1111] 77123456 [card number ending 4242]-7712345"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 " * 2000,
+        "12-" * 1333,
+        "0.1 " * 1000,
+        "1" * 4000,
+        "4111111111111111 " * 235,
+        "password is" + " " * 4000,
+        "password" + " " * 4000,
+        "password is: " * 300,
+        "4111111111111111" + " ," * 2000,
+    ],
+)
+def test_no_text_holds_up_the_search_for_secrets(text: str) -> None:
+    """The bound is generous: what it guards against took the better part of a minute."""
+    began = time.monotonic()
+    redact(text)
+    assert time.monotonic() - began < 2

@@ -114,32 +114,47 @@ def draft_of(reply: Reply, passages: Sequence[Passage], *, names: Collection[str
     texts = [block for block in reply.content if isinstance(block, TextBlock)]
     blocks = [split(passage) for passage in passages]
     cited = [_resolve(block.citations or [], passages, blocks) for block in texts]
-    kept: list[Quoted] = []
-    cut: list[Cut] = []
-    before_was_cut, step_was_cut = False, False
+    sentences: list[tuple[Quoted, str | None]] = []
     for sentence, pieces in _sentences(texts):
         text, item = _unmarked(sentence)
         if not text:
             continue
         leans_on = list(dict.fromkeys(each for number, _ in pieces for each in cited[number]))
         loose = " ".join(piece for number, piece in pieces if not cited[number])
-        if before_was_cut and dangles(text):
-            why = "it leans on a sentence that was cut"
-        else:
-            why = _why_not(text, _unmarked(loose)[0], leans_on, passages, names)
-        before_was_cut = why is not None
-        if why is not None:
-            cut.append(Cut(text, why))
-            step_was_cut = step_was_cut or bool(item)
-            continue
+        why = _why_not(text, _unmarked(loose)[0], leans_on, passages, names)
         words = tuple((each.passage, part) for each in leans_on for part in each.block.sentences)
-        kept.append(Quoted(text, leans_on[0].passage, item, cited=words))
-    if step_was_cut:  # steps with one missing are worse than none
-        cut += [Cut(each.text, "another step was cut") for each in kept if each.item]
-        kept = [each for each in kept if not each.item]
-    # The same last gate that quoted sentences pass: what was cited stands in the passage.
-    checked, missing = check(Draft(KIND, tuple(kept), {}), passages)
-    return checked, [*cut, *(Cut(text, "its passage does not hold what it cites") for text in missing)]
+        quoted = Quoted(text, leans_on[0].passage if leans_on else -1, item, cited=words)
+        # The same last gate that quoted sentences pass: what was cited stands in the passage.
+        if why is None and check(Draft(KIND, (quoted,), {}), passages)[1]:
+            why = "its passage does not hold what it cites"
+        sentences.append((quoted, why))
+    kept, cut = standing(sentences)
+    return Draft(KIND, tuple(kept), {}), cut
+
+
+def standing(sentences: Sequence[tuple[Quoted, str | None]]) -> tuple[list[Quoted], list[Cut]]:
+    """Those that stay and those that are cut, given in order, each with why it must go (None: for no reason so far).
+
+    What leans on one that goes, goes with it; steps go together: with one missing they are worse than none.
+    """
+    whys = [why for _, why in sentences]
+    seen = None
+    while whys != seen:  # each round only adds
+        seen = list(whys)
+        step_was_cut = any(why and each.item for (each, _), why in zip(sentences, whys, strict=True))
+        for place, (each, _) in enumerate(sentences):
+            if whys[place]:
+                continue
+            if each.item and step_was_cut:
+                whys[place] = "another step was cut"
+            elif place and whys[place - 1] and dangles(each.text):
+                whys[place] = "it leans on a sentence that was cut"
+            elif each.text.endswith(":") and (
+                all(whys[place + 1 :]) or (sentences[place + 1][0].item and whys[place + 1])
+            ):
+                whys[place] = "what it leads to was cut"
+    both = list(zip((each for each, _ in sentences), whys, strict=True))
+    return [each for each, why in both if not why], [Cut(each.text, why) for each, why in both if why]
 
 
 def _why_not(
@@ -148,7 +163,8 @@ def _why_not(
     if not leans_on:
         return "no citation"
     around = "\n".join(f"{passages[each.passage].title}\n{each.block.heading}" for each in leans_on)
-    support = Support("\n".join(each.block.text for each in leans_on), around)
+    own = tuple(sentence for each in leans_on for sentence in each.block.sentences)
+    support = Support("\n".join(each.block.text for each in leans_on), around, own)
     if set(content(loose)) - set(content(support.whole)):
         return "a part of it has no citation"
     return unsupported(text, support, names=names)

@@ -41,6 +41,17 @@ _SOURCE_WORDS = frozenset(("law", "laws", "act", "terms", "page", "report", "stu
 _NOT = re.compile(
     r"\b(?:not|no|never|none|nobody|nothing|neither|nor|cannot|without|except|unless|excluding)\b|n['’]t\b", re.I
 )
+#: What begins a condition or a limit, and what may stand for it in other words.
+_SAME = {
+    "if": ("if", "when", "provided", "as long as"),
+    "provided": ("if", "when", "provided", "as long as"),
+    "unless": ("unless", "except"),
+    "except": ("unless", "except", "excluding"),
+    "excluding": ("except", "excluding"),
+    "until": ("until", "till", "before", "by"),
+    "before": ("before", "by", "until"),
+}
+_LIMIT = re.compile(r"\b(?:if|only|unless|except|excluding|until|before|after|provided|as long as)\b", re.IGNORECASE)
 _COUNTS = {
     word: str(value)
     for value, word in enumerate(
@@ -70,6 +81,11 @@ class Support:
 
     text: str
     around: str = ""
+    own: tuple[str, ...] = ()  # the sentences of `text`, where it is more than one
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        return self.own or (self.text,)
 
     @property
     def whole(self) -> str:
@@ -82,8 +98,8 @@ def unsupported(sentence: str, support: Support, *, names: Collection[str] = ())
         return f"a link or address that is not in the passage ({min(extra)})"
     if extra := _numbers(sentence) - _numbers(support.text):
         return f"a number that is not in the passage ({min(extra).strip()})"
-    if normal(sentence) and f" {normal(sentence)} " in f" {normal(support.text)} ":
-        return None  # the passage's own words, down to its signs and numbers
+    if normal(sentence) and normal(sentence) in map(normal, support.sentences):
+        return None  # the passage's own words, whole: half a sentence may lack its condition
     if _FIRST_PERSON.search(sentence) or (_OURS.search(sentence) and not _OURS.search(support.text)):
         return "it speaks for the company, which the passage does not"
     if _COMMITS.search(sentence) and not _COMMITS.search(support.text):
@@ -94,6 +110,8 @@ def unsupported(sentence: str, support: Support, *, names: Collection[str] = ())
         return f"a source that is not in the passage ({min(extra)})"
     if bool(_NOT.search(sentence)) != bool(_NOT.search(support.text)):
         return "it says yes where the passage says no, or the other way round"
+    if dropped := _dropped(sentence, support.sentences):
+        return f"a condition of the passage is missing ({dropped})"
     if extra := _names(sentence) - {word.lower() for word in words(support.whole)} - _known(names):
         return f"a name that is not in the passage ({min(extra)})"
     if any(each.casefold() not in support.whole.casefold() for each in _QUOTED.findall(sentence)):
@@ -101,6 +119,25 @@ def unsupported(sentence: str, support: Support, *, names: Collection[str] = ())
     told = set(content(sentence))
     if told and len(told & set(content(support.whole))) < LEAST_SHARED * len(told):
         return "too little of it is in the passage"
+    return None
+
+
+def _dropped(sentence: str, sentences: Collection[str]) -> str | None:
+    """A condition or a limit of what the sentence rests on that it does not say, by the word that begins it."""
+    told, left = set(content(sentence)), set(content(sentence))
+    while left:
+        # It may be put together from several: the nearest first, then those that hold what is left of it.
+        nearest = max(sentences, key=lambda each: len(left & set(content(each))))
+        if not left & set(content(nearest)):
+            break
+        for match in _LIMIT.finditer(nearest):
+            word = match[0].lower()
+            said = any(re.search(rf"\b(?:{each})\b", sentence, re.IGNORECASE) for each in _SAME.get(word, (word,)))
+            # "Free if you ask" is not "free if it arrived damaged".
+            clause = set(content(re.split(r"[,;:.!?]", nearest[match.end() :])[0]))
+            if not said or (clause and not clause & told):
+                return word
+        left -= set(content(nearest))
     return None
 
 

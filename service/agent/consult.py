@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from knowledge.passage import Passage
 from service.agent import outcomes, words
-from service.agent.cited import Cut
+from service.agent.cited import Cut, standing
 from service.agent.evidence import Draft, describe
-from service.agent.layout import dangles
 from service.agent.policy import Answer, Escalate, Part, decide
 from service.steps import Steps
 
@@ -101,17 +100,13 @@ def _as_measured(draft: Draft, passages: Sequence[Passage], examined: "Examined"
         {part.found.passages[each.passage].slug for each in part.draft.sentences} if part.draft else set()
         for part in examined.parts
     ]
-    kept, cut, used = [], [], set()
-    before_was_cut = False
-    for each in draft.sentences:
-        slugs = {passages[place].slug for place, _ in each.evidence}
-        if slugs <= set().union(*measured) and not (before_was_cut and dangles(each.text)):
-            kept.append(each)
-            used |= slugs
-            before_was_cut = False
-        else:
-            cut.append(Cut(each.text, "the confidence of its article was not measured"))
-            before_was_cut = True
+    known = set[str]().union(*measured)
+    unmeasured = "the confidence of its article was not measured"
+    about = [{passages[place].slug for place, _ in each.evidence} for each in draft.sentences]
+    kept, cut = standing(
+        [(each, None if slugs <= known else unmeasured) for each, slugs in zip(draft.sentences, about, strict=True)]
+    )
+    used = {passages[place].slug for each in kept for place, _ in each.evidence}
     whole = all(slugs & used for slugs in measured)
     return (replace(draft, sentences=tuple(kept)) if whole else None), cut
 
