@@ -120,13 +120,13 @@ def _later(error: SMTPResponseException) -> None:
     raise (Unwanted if 500 <= error.code < 600 else NotSent)(_what(error)) from None
 
 
-def _enhanced(error: Exception) -> str:
+def _enhanced(error: BaseException) -> str:
     """The enhanced status code (RFC 3463) that the answer begins with, or nothing."""
     found = re.match(r"[245]\.\d{1,3}\.\d{1,3}\b", str(getattr(error, "message", "")))
     return found[0] if found else ""
 
 
-def _what(error: Exception) -> str:
+def _what(error: BaseException) -> str:
     """What went wrong, without what the server said: it may repeat an address."""
     code = getattr(error, "code", None)
     return " ".join(str(each) for each in (type(error).__name__, code, _enhanced(error)) if each)
