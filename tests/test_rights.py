@@ -15,7 +15,7 @@ from dashboard import rights
 from knowledge.articles import Article, ArticleVersion
 from knowledge.embedding import Content
 from service.app import build_channels, create_app, stop
-from service.models import Conversation, Decision
+from service.models import Conversation, Decision, Staff
 from service.staff import ROLES, hash_password, open_session
 from tests.desk_kit import ORIGIN, Desk
 from tests.fakes import NoKnowledge, ScriptedAgent
@@ -136,7 +136,9 @@ class World:
                 if path.endswith("/password"):
                     self.staff[who].password_hash = await hash_password(PASSWORD)
                     session.add(self.staff[who])
-                token, opened = await open_session(session, self.staff[who], self.desk.now, hours=1)
+                # As the row is now: a call before this one may have changed the password.
+                staff = await session.get(Staff, self.staff[who].id)
+                token, opened = await open_session(session, staff, self.desk.now, hours=1)
             cookies["firstline"] = token
             form["csrf"] = opened.csrf
         number = await self.article()

@@ -313,6 +313,7 @@ def test_on_a_phone_queue_and_conversation_are_pages_of_their_own(
 
 
 def test_the_theme_is_chosen_by_hand_and_stays(desk: Page) -> None:
+    desk.wait_for_load_state()  # the button is there before what it does
     ground = "getComputedStyle(document.body).backgroundColor"
     button = desk.locator("#theme")
     light = desk.evaluate(ground)
