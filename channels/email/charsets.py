@@ -3,7 +3,7 @@
 import codecs
 import re
 
-# What mail programs call them -> what Python does; or a wider one that the declared is a part of, and that senders mean.
+# What mail programs call them -> what Python calls them, or a wider one that senders mean.
 MEANT = {
     "": "utf-8",
     "us-ascii": "utf-8",
@@ -33,6 +33,10 @@ MEANT = {
     "utf8mb4": "utf-8",
 }
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+# Characters that show nothing: breaking words up, padding, turning the direction of what stands in a name.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e01ef]"
+)
 NO_TEXT = {"idna", "punycode", "undefined", "mbcs", "oem", "unicode_escape", "raw_unicode_escape"}
 
 
