@@ -3,6 +3,8 @@
 import codecs
 import re
 
+from channels.email.likeliest import likeliest
+
 # What mail programs call them -> what Python calls them, or a wider one that senders mean.
 MEANT = {
     "": "utf-8",
@@ -61,12 +63,17 @@ def _words(raw: bytes, charset: str) -> str:
     # all but impossible.
     if asked not in {"utf-8", "utf-7", "iso2022_jp_ext"} and not raw.isascii():
         order.insert(0, "utf-8")
+    if asked == "utf-8":
+        order[-1] = likeliest(raw)
     for name in order:
         try:
             return raw.decode(name)
         except (UnicodeError, ValueError):
             continue
-    return raw.decode(asked if asked != "utf-8" else "cp1252", "replace")
+    # Nothing fits to the last byte. What begins as UTF-8 is UTF-8 that was cut or damaged.
+    if asked == "utf-8" and len(raw.decode("utf-8", "ignore").encode("utf-8")) >= 0.9 * len(raw):
+        return raw.decode("utf-8", "replace")
+    return raw.decode(asked if asked != "utf-8" else order[-1], "replace")
 
 
 def _codec(charset: str) -> str:

@@ -11,7 +11,7 @@ from channels.email.mail import Headers, Unreadable
 FIELD = re.compile(rb"([!-9;-~]{1,100})[ \t]*:")
 KNOWN = re.compile(
     rb"(?i)(x-[\w-]+|content-[\w-]+|mime-version|from|to|cc|subject|date|message-id|received|return-path|reply-to|sender"
-    rb"|references|in-reply-to|delivered-to|dkim-signature|user-agent|list-[\w-]+):"
+    rb"|references|in-reply-to|delivered-to|dkim-signature|user-agent|list-[\w-]+)[ \t]*:"
 )
 ENCODED = re.compile(r"=\?([\w.:+-]{1,60})(?:\*[^?\s]{0,40})?\?([bBqQ])\?(.{0,2000}?)\?=")
 # What a machine wrote for machines has no encoded words; decoding them would let a stranger write into it.
@@ -47,7 +47,7 @@ def fields(raw: bytes, start: int, end: int) -> tuple[list[tuple[str, str]], int
             return _unfolded(found), stop
         if match:
             found.append((match.group(1).decode("ascii").lower(), [line[match.end() :]]))
-        elif found and (line[:1] in (b" ", b"\t") or KNOWN.match(raw, stop)):
+        elif found and (line[:1] in (b" ", b"\t") or _goes_on(raw, stop, end)):
             found[-1][1].append(line)
         elif not found and at == start and line.startswith((b"From ", b">From ")):
             start = stop  # the line that a mailbox file puts before each mail
@@ -55,6 +55,18 @@ def fields(raw: bytes, start: int, end: int) -> tuple[list[tuple[str, str]], int
             return _unfolded(found), at
         at = stop
     return _unfolded(found), end
+
+
+def _goes_on(raw: bytes, at: int, end: int) -> bool:
+    """Whether a well-known field stands in one of the next three lines, before a blank one."""
+    for _ in range(3):
+        stop = raw.find(b"\n", at, min(end, at + 2_000))
+        if stop < 0 or not raw[at:stop].strip():
+            return False
+        if KNOWN.match(raw, at):
+            return True
+        at = stop + 1
+    return False
 
 
 def _unfolded(found: list[tuple[str, list[bytes]]]) -> list[tuple[str, str]]:

@@ -50,7 +50,7 @@ def read(raw: bytes) -> Mail:
         references=message_ids(" ".join(all_of("references"))),
         content_type=root.declared,
         report_type=root.parameters.get("report-type", "").lower(),
-        text=said.text,
+        text=said.text.lstrip("\n").rstrip(),
         hidden=said.hidden,
         parts=tuple(parts.values()),
         attached=tuple(_attached(root)),

@@ -9,11 +9,15 @@ from channels.email.charsets import INVISIBLE
 
 ENDINGS = {
     "image/jpeg": ".jpg",
+    "image/jpg": ".jpg",
     "text/plain": ".txt",
     "text/html": ".html",
     "text/calendar": ".ics",
     "text/vcard": ".vcf",
     "text/x-vcard": ".vcf",
+    "message/delivery-status": ".txt",
+    "message/disposition-notification": ".txt",
+    "message/feedback-report": ".txt",
     "message/rfc822": ".eml",
     "message/global": ".eml",
     "message/news": ".eml",
@@ -44,11 +48,10 @@ def safe(name: str) -> str:
 def made_up(content_type: str, subject: str = "") -> str:
     """A name for what has none: by its type, or of an attached mail its subject."""
     ending = ENDINGS.get(content_type) or BUILT_IN.guess_extension(content_type) or ".bin"
-    if content_type.startswith("message/"):
-        ending = ".eml" if ending == ".bin" else ending
+    if ending == ".eml":
         if subject:
             # A subject is no path: "Offer 3/4" keeps both its numbers.
             return safe(re.sub(r"[/\\]", "-", subject)[: MOST_NAME - 4].rstrip(" .") + ending) or "message.eml"
         return "message" + ending
-    kind = content_type.partition("/")[0]
+    kind = "text" if content_type.startswith("message/") else content_type.partition("/")[0]
     return (kind if kind in ("image", "audio", "video", "text") else "attachment") + ending

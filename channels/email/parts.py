@@ -130,7 +130,7 @@ def _spans(node: Node, boundary: bytes) -> Iterator[tuple[int, int]]:
         line_end = raw.find(b"\n", at, node.end)
         line_end = node.end if line_end < 0 else line_end
         rest = raw[at + len(mark) : min(line_end, at + len(mark) + 100)].strip()
-        if rest in (b"", b"--"):
+        if rest in (b"", b"--") or (rest == b"-" and line_end >= node.end - 4):  # the last one may be cut
             if opened >= 0:
                 yield opened, max(opened, at - (2 if raw[at - 2 : at] == b"\r\n" else 1))
             opened = -1 if rest else min(line_end + 1, node.end)
