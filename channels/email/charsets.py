@@ -3,7 +3,9 @@
 import codecs
 import re
 
-# What mail programs call them -> what Python does; or a wider one that the declared is a part of, and that senders mean.
+from channels.email.likeliest import likeliest
+
+# What mail programs call them -> what Python calls them, or a wider one that senders mean.
 MEANT = {
     "": "utf-8",
     "us-ascii": "utf-8",
@@ -33,6 +35,10 @@ MEANT = {
     "utf8mb4": "utf-8",
 }
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+# Characters that show nothing: breaking words up, padding, turning the direction of what stands in a name.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e01ef]"
+)
 NO_TEXT = {"idna", "punycode", "undefined", "mbcs", "oem", "unicode_escape", "raw_unicode_escape"}
 
 
@@ -57,12 +63,17 @@ def _words(raw: bytes, charset: str) -> str:
     # all but impossible.
     if asked not in {"utf-8", "utf-7", "iso2022_jp_ext"} and not raw.isascii():
         order.insert(0, "utf-8")
+    if asked == "utf-8":
+        order[-1] = likeliest(raw)
     for name in order:
         try:
             return raw.decode(name)
         except (UnicodeError, ValueError):
             continue
-    return raw.decode(asked if asked != "utf-8" else "cp1252", "replace")
+    # Nothing fits to the last byte. What begins as UTF-8 is UTF-8 that was cut or damaged.
+    if asked == "utf-8" and len(raw.decode("utf-8", "ignore").encode("utf-8")) >= 0.9 * len(raw):
+        return raw.decode("utf-8", "replace")
+    return raw.decode(asked if asked != "utf-8" else order[-1], "replace")
 
 
 def _codec(charset: str) -> str:
