@@ -98,8 +98,8 @@ class Automatic:
 
 def judge(mail: Mail, ours: Collection[str] = ()) -> Automatic | None:
     """None: a person wrote it. `ours`: the addresses that we send from and read."""
-    own = {_bare(each) for each in ours}
-    rules: tuple[Callable[[Mail, set[str]], Automatic | None], ...] = (_report, _bounce, _own, _list, _away, _desk, _machine, _mass)
+    own = {_bare(each) for each in ours if each.strip()}
+    rules: tuple[Callable[[Mail, set[str]], Automatic | None], ...] = (_report, _bounce, _own, _list, _desk, _away, _machine, _mass)
     return next((found for rule in rules if (found := rule(mail, own))), None)
 
 
@@ -173,7 +173,10 @@ def _away(mail: Mail, own: set[str]) -> Automatic | None:
 def _desk(mail: Mail, own: set[str]) -> Automatic | None:
     """Another support desk, where the mail says that a machine made it."""
     desk, sign = _desk_name(mail), _sign(mail, own)
-    received = RECEIVED.search(opening(mail.text, 8))
+    words = opening(mail.text, 8)
+    received = RECEIVED.search(words)
+    if AWAY_OPENING.search(words):
+        return None
     if desk and (sign or received or unattended(mail.sender.address.partition("@")[0])):
         return Automatic("another desk", f"It is an automatic mail of {desk}.")
     if received and not a_reply(mail.subject) and (TICKET.search(plain(mail.subject[:300])) or sign):
@@ -225,7 +228,7 @@ def _desk_name(mail: Mail) -> str:
     for desk, (prefix, program) in DESKS.items():
         if any(name.startswith(prefix) for name, _ in mail.headers):
             return desk
-        if re.search(program, plain(f"{mail.header('x-mailer')[:100]} {host[:200]}")):
+        if re.search(program, plain(f"{mail.header('x-mailer')[:100]} {host[:200]} {mail.sender.address.rpartition('@')[2][:200]}")):
             return desk
     return ""
 

@@ -28,7 +28,7 @@ FIELD = re.compile(
 )
 MESSAGE_ID = re.compile(r"^[ \t>|]{0,8}message-id ?:\s{0,9}<([^<>\s]{1,250})>", re.IGNORECASE | re.MULTILINE)
 RETURNED = re.compile(
-    r"^[ \t>]{0,8}(?:(?:received|return-path|dkim-signature|x-originating-ip) ?:|-{2,}.{0,40}(?:original m|copy of the m|header of the orig|"
+    r"^[ \t>]{0,8}(?:(?:received|return-path|dkim-signature|x-originating-ip) ?:|-{2,60}.{0,40}(?:original m|copy of the m|header of the orig|"
     r"unsent message|original message|returned message|message header)|(?:original message|message headers?) follows?)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -104,8 +104,9 @@ def read(mail: Mail) -> Bounce:
     diagnostic = " ".join(re.sub(r"^[\w-]{1,20};", "", group.get("diagnostic-code", "")).split())
     status = _status(group.get("status", ""), diagnostic) or _status("", own)
     permanent = _permanent(mail, group.get("action", ""), status, own)
-    words = diagnostic or _server_words(own)
-    return Bounce(_message_ids(mail, group), _recipient(mail, group, own), status, permanent, reason_for(status, words, permanent))
+    recipient = _recipient(mail, group, own)
+    words = diagnostic or _server_words(own) or _said_of(recipient, own)
+    return Bounce(_message_ids(mail, group), recipient, status, permanent, reason_for(status, words, permanent, own))
 
 
 def _body(mail: Mail) -> str:
@@ -209,4 +210,15 @@ def _server_words(own: str) -> str:
         if REPLY.search(line[:500]) or ENHANCED.search(line[:500]):
             rest = [each.strip() for each in lines[number : number + 3]]
             return " ".join(rest if line.strip().endswith((":", ",")) or len(line) > 60 else rest[:1])[:500]
+    return ""
+
+
+def _said_of(recipient: str, own: str) -> str:
+    """What stands beside the address and below it, where no server's answer is given."""
+    lines = [line.strip() for line in own[:20_000].splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        if recipient and recipient in line.lower():
+            start = line.lower().find(recipient) + len(recipient)
+            rest = " ".join([line[start:], *lines[number + 1 : number + 4]]).strip(" <>:,.")
+            return rest[:500]
     return ""

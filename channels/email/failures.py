@@ -42,9 +42,10 @@ CODES = {
 }
 # What servers say where their code is a general one, or none: first match counts.
 WORDS = (
+    (r"rate limit|at a rate|too many|unexpected volume|too frequent|throttl|gr[ae]y ?list", "The mail server there takes no more mail from us for the moment."),
+    (r"virus|malware|infected|banned (?:attachment|content|file)|potential security|dangerous", "It was refused for what is attached to it."),
     (r"spam|junk mail|black ?list|block ?list|blocked|bulk e?mail|reputation|listed (?:in|by|at|on)|rbl|dnsbl|spamhaus|unsolicited|"
      r"banned", "It was refused as spam."),
-    (r"virus|malware|infected|banned attachment|potential security|dangerous", "It was refused for what is attached to it."),
     (r"dmarc|\bspf\b|dkim|authenticat|purported|unauthenticated", "Our mail could not be proved to be ours."),
     (r"reverse dns|\bptr\b|\brdns\b|helo", "Our mail server's address has no name."),
     (r"sender .{0,40}(?:rejected|invalid|not exist|denied|not verified)|(?:mail )?from.{0,30}(?:not exist|invalid)",
@@ -62,7 +63,7 @@ WORDS = (
     (r"relay", "The mail server there does not take mail for this address."),
     (r"timed? ?out|expired|(?:too|very) long|in the queue|connection|unreachable|not respond|refused|socket|multiple retries|giving up",
      "The mail server there could not be reached in time."),
-    (r"rate|too many|frequen|throttl|try again|defer|temporar|greylist", "The mail server there takes no more mail from us for the moment."),
+    (r"try again|defer|temporar", "The mail server there takes no more mail from us for the moment."),
     (r"loop|hop count|too many hops", "The mail ran in circles between mail servers."),
     (r"policy|polic|not allowed|denied|rejected|refus|prohibit|not accept", "The mail server there refused it by its own rules."),
 )
@@ -79,20 +80,26 @@ KINDS = {
 }
 
 
-def reason_for(status: str, words: str, permanent: bool) -> str:
-    """One sentence. `words`: what the other server said."""
-    sentence = _sentence(status.partition(".")[2], plain(words[:2000]), words)
-    return sentence if permanent or status.startswith("2") else f"It is late, and still being tried. {sentence}".strip()
+def reason_for(status: str, words: str, permanent: bool, around: str = "") -> str:
+    """One sentence. `words`: what the other server said; `around`: the whole report, where it may be said between other things."""
+    if status.startswith("2"):
+        return "It was delivered, or handed on to be."
+    sentence = _sentence(status.partition(".")[2], words, around)
+    return sentence if permanent else f"It is late, and still being tried. {sentence}".strip()
 
 
-def _sentence(code: str, said: str, words: str) -> str:
+def _sentence(code: str, words: str, around: str) -> str:
     if code in CODES:
         return CODES[code]
-    for pattern, sentence in COMPILED:
-        if pattern.search(said):
-            return sentence
+    if found := _by_words(words):
+        return found
     if (kind := code.partition(".")[0]) in KINDS:
         return KINDS[kind]
     own = " ".join(words.split())
     own = own if len(own) <= MOST_WORDS else own[: MOST_WORDS - 1].rsplit(" ", 1)[0] + "…"
-    return f"The mail server there said: {own}" if own else "The mail server did not say why."
+    return f"The mail server there said: {own}" if own else _by_words(around) or "The mail server did not say why."
+
+
+def _by_words(words: str) -> str:
+    said = plain(words[:2000])
+    return next((sentence for pattern, sentence in COMPILED if pattern.search(said)), "")

@@ -18,9 +18,9 @@ def opening(text: str, lines: int = MOST_LINES) -> str:
     """How a text begins, up to the first words that are quoted."""
     found: list[str] = []
     for line in text[: MOST_OPENING * 2].splitlines():
-        if line.lstrip().startswith((">", "|")) or QUOTED.match(line[:200]):
+        if found and (line.lstrip().startswith((">", "|")) or QUOTED.match(line[:200])):
             break
-        if line.strip():
+        if line.strip() and line.strip("-=_* ")[:1] not in ("", ">"):
             found.append(line)
         if len(found) == lines:
             break
@@ -191,10 +191,10 @@ TICKET = re.compile(
     r"(?: (?:id|no\.?|nr\.?|number|nummer|numéro))?[ :]{0,3}[#№]? ?[a-z]{0,5}-?\d{2,20}|\([a-z]{2,10}-\d{1,9}\)|^\[?[a-z]{2,10}-\d{1,9}\b|^#\d{2,12}\b"
 )
 RECEIVED = _any(
-    r"\byour (?:support )?(?:request|ticket|message|case|enquiry|inquiry|e-?mail|question)\b.{0,60}?\b(?:has been|was|is now) "
+    r"(?:^|[.!,:] |that )your (?:support )?(?:request|ticket|message|case|enquiry|inquiry|e-?mail|question)\b.{0,60}?\b(?:has been|was|is now) "
     r"(?:successfully )?(?:received|created|logged|opened|registered|submitted|added)",
     r"\bwe(?:'ve| have)? (?:just )?(?:successfully )?received your (?:request|message|e-?mail|inquiry|enquiry|ticket|question)",
-    r"\b(?:support )?(?:ticket|case|request)\b.{0,40}\bhas been (?:created|opened|logged|received|assigned|registered)",
+    r"(?:^|[.!,:] )(?:an? |the |this |new |support )*(?:ticket|case|request)\b.{0,40}\bhas been (?:created|opened|logged|received|assigned|registered)",
     r"\bwir haben (?:ihre|deine) (?:anfrage|nachricht|e-?mail|mail|mitteilung) .{0,20}(?:erhalten|empfangen)",
     r"\b(?:ihre|deine) (?:anfrage|nachricht|e-?mail) .{0,40}(?:wurde|ist) .{0,30}(?:erfasst|registriert|eingegangen|erhalten|aufgenommen|angelegt)",
     r"\bwurde ein (?:neues )?ticket .{0,30}(?:eröffnet|erstellt|angelegt)|\bvielen dank für ihre (?:anfrage|nachricht|e-?mail)",
