@@ -86,7 +86,11 @@ AWAY_SUBJECTS = {
 AWAY_SUBJECT = re.compile(
     r"(?:\[[^\]]{1,40}\] ?)?[*\"(]{0,3}(?:"
     + "|".join(AWAY_SUBJECTS.values())
-    + r")[*\")!.]{0,3} ?(?P<after>[:：]|-|–|\(|$)"
+    + r")[*\")!.]{0,3} ?(?P<after>:|-|–|\(|$)"
+)
+AWAY_TITLE = re.compile(
+    r"^.{2,60} (?:is out of (?:the )?office|ist (?:nicht im (?:büro|haus)|außer haus|abwesend))\b.{0,60}$|"
+    r"\((?:out of office|auto(?:matic|mated)?[ -]?(?:reply|response))\)$"
 )
 # ... and how such a mail begins: the sender about themself. A person who tells of somebody else doesn't write so.
 AWAY_OPENING = any_of(
