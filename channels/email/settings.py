@@ -40,7 +40,8 @@ class EmailSettings:
     """What the channel is told. `missing`: what it lacks, as what "It wants ..." goes on with; empty: it is on."""
 
     address: str = ""
-    name: str = ""
+    name: str = ""  # what mail programs show as its sender
+    company: str = ""
     also: tuple[str, ...] = ()
     reply_to: str = ""  # with TOKEN in its local part
     authserv_id: str = ""
@@ -80,6 +81,7 @@ def read(environ: Mapping[str, str], company: str = "our team") -> EmailSettings
     return EmailSettings(
         address=address,
         name=reader.name() or company,
+        company=company,
         also=reader.also(),
         reply_to=reader.reply_to(),
         authserv_id=reader.matching("EMAIL_AUTHSERV_ID", r"[!-~]{1,255}", "one word, such as mx.example.com"),
