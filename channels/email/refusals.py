@@ -93,7 +93,7 @@ def _silence(stage: str, error: BaseException) -> str:
         return "The mail server does not offer STARTTLS, and EMAIL_SMTP_SECURITY asks for it: nothing was sent."
     if any(isinstance(each, ssl.SSLError) for each in causes):
         return "No encrypted connection to the mail server came about (EMAIL_SMTP_SECURITY): nothing was sent."
-    if any(isinstance(each, socket.gaierror) for each in causes):
+    if any(isinstance(each, socket.gaierror | UnicodeError) for each in causes):
         return "The name of the mail server (EMAIL_SMTP_HOST) is not known to the network."
     if stage == "login":
         return "The mail server takes no login of ours here: see EMAIL_SMTP_USER and EMAIL_SMTP_SECURITY."
