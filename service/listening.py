@@ -17,6 +17,8 @@ from service.retries import backoff
 
 log = structlog.get_logger()
 
+#: With the channel's name: the job whose lease says which process listens, and whose error says why none can.
+LISTEN = "listen:"
 #: The key under which the service keeps what a listener must remember.
 STATE = "listener"
 #: Seconds after which a process that may not listen asks again; it is also told when the one that does lets go.
@@ -35,13 +37,8 @@ async def run(context: Context) -> None:
     await asyncio.gather(*(_keep_listening(context, channel, listen) for channel, listen in listeners if listen))
 
 
-def job_name(channel: str) -> str:
-    """The row whose lease says which process listens, and whose error says why it cannot."""
-    return f"listen:{channel}"
-
-
 async def _keep_listening(context: Context, channel: Channel, listen: Listen) -> None:
-    name, failures = job_name(channel.name), 0
+    name, failures = LISTEN + channel.name, 0
     while not context.stopping.is_set():
         pause = min(ASK_SECONDS, context.settings.lease_seconds / 2)
         try:
@@ -59,7 +56,7 @@ async def _keep_listening(context: Context, channel: Channel, listen: Listen) ->
 
 async def _listen(context: Context, channel: Channel, listen: Listen, fence: int) -> str:
     """Listen until it breaks, the lease is lost or the process stops; what went wrong, in words."""
-    name = job_name(channel.name)
+    name = LISTEN + channel.name
 
     async def receive(parsed: Sequence[Parsed], state: Mapping[str, Any]) -> None:
         async def remember(session: AsyncSession) -> None:
