@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from channels.base import Outbound, Source, Undeliverable
-from channels.email import body
+from channels.email import rendering
 from channels.email.settings import LONGEST_DOMAIN, LONGEST_LOCAL, EmailSettings, plain
 from channels.email.tokens import Tokens
 
@@ -168,7 +168,7 @@ def _folded(words: str) -> list[str]:
 def _parts(outbound: Outbound, company: str, title: str) -> str:
     """Text and HTML, quoted-printable: seven bits and short lines, which no relay changes: signatures stay whole."""
     boundary = f"=_firstline_{outbound.key}"  # "=_" is in nothing that is quoted-printable
-    parts = (("plain", body.text(outbound, company)), ("html", body.html(outbound, company, title)))
+    parts = (("plain", rendering.text(outbound, company)), ("html", rendering.html(outbound, company, title)))
     each = [
         f'--{boundary}\r\nContent-Type: text/{kind}; charset="utf-8"\r\n'
         f"Content-Transfer-Encoding: quoted-printable\r\n\r\n{_quoted_printable(words)}\r\n"
