@@ -92,10 +92,10 @@ async def _quoting(session: AsyncSession, context: Context) -> Quoting | None:
     claude = context.agent.claude
     if claude is None:
         return None
-    until = await spending.resting_until(session, claude.limits.day)
+    until = await spending.resting_until(session, claude.budget.day)
     if until is None:
         return None
-    return Quoting(claude.limits.day, until if math.isfinite(until) else None)
+    return Quoting(claude.budget.day, until if math.isfinite(until) else None)
 
 
 def _where(view: str, me: Staff) -> Any:

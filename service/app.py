@@ -17,7 +17,7 @@ from knowledge import Knowledge
 from knowledge.embedder import Embedder
 from service import health, help_pages, migrations, schedule, spending, traces, web
 from service.agent import Agent
-from service.agent.budget import Limits, Spent, priced_models
+from service.agent.budget import Budget, Spent, priced_models
 from service.agent.confidence import Confidence
 from service.context import Context
 from service.db import Database
@@ -95,7 +95,7 @@ def make_claude(
     return Claude(
         client.with_options(open_telemetry=traces.of_claude(steps.provider if steps else None)),
         priced_models()[settings.claude_model],
-        Limits(
+        Budget(
             message=settings.claude_usd_per_message,
             conversation=settings.claude_usd_per_conversation,
             day=settings.claude_usd_per_day,

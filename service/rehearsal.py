@@ -36,7 +36,7 @@ async def rehearse(context: Context, asked: Asked, staff: Staff) -> Response:
     alone = agent.conclude(asked, examined)
     if not isinstance(alone.verdict, Answer) or not examined.parts:
         return alone
-    most = {"cost_usd": agent.claude.limits.message, "estimated": True}
+    most = {"cost_usd": agent.claude.budget.message, "estimated": True}
     event = await _begin(context, staff, agent.claude.model.name, most)
     usage = most
     try:
