@@ -4,50 +4,13 @@
 """
 
 import hashlib
-import time
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, UniqueConstraint, event, false
+from sqlalchemy import JSON, Column, Double, ForeignKey, Index, UniqueConstraint, event, false
 from sqlmodel import Field, SQLModel
 
+from service.columns import Id, empty_dict, empty_list, folded, key, moment, ref
 from service.folding import fold
-
-# SQLite only counts up a primary key whose type is exactly INTEGER.
-Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def key() -> Any:
-    """A numeric primary key."""
-    return Field(default=None, primary_key=True, sa_type=Id)  # type: ignore[call-overload]
-
-
-def ref(target: str, *, nullable: bool = False, index: bool = True) -> Any:
-    """A foreign key to `table.column`."""
-    return Field(default=None, sa_column=Column(Id, ForeignKey(target), nullable=nullable, index=index))
-
-
-def moment(*, nullable: bool = False, index: bool = False) -> Any:
-    """Seconds since 1970; now, unless it may be missing."""
-    column = Column(Double, nullable=nullable, index=index)
-    return Field(default=None, sa_column=column) if nullable else Field(default_factory=seconds, sa_column=column)
-
-
-def seconds() -> float:
-    """Now. In Python, like the two below: of a built-in, pydantic reads the signature at every row, as text."""
-    return time.time()
-
-
-def empty_list() -> list[Any]:
-    return []
-
-
-def empty_dict() -> dict[str, Any]:
-    return {}
-
-
-def folded() -> Any:
-    """The row's `words` as a search compares them."""
-    return Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class Customer(SQLModel, table=True):
@@ -260,7 +223,7 @@ class Staff(SQLModel, table=True):
 class StaffSession(SQLModel, table=True):
     """A signed-in browser: the SHA-256 of its 256-bit token, never the token."""
 
-    __tablename__ = "staff_session"  # type: ignore[assignment]
+    __tablename__ = "staff_session"  # type: ignore[assignment] (SQLModel types it as a function)
 
     token_hash: str = Field(primary_key=True)
     staff_id: int = ref("staff.id")
@@ -280,7 +243,7 @@ class Throttle(SQLModel, table=True):
 class AuditEvent(SQLModel, table=True):
     """Who did what and when. Never holds a customer's words."""
 
-    __tablename__ = "audit_event"  # type: ignore[assignment]
+    __tablename__ = "audit_event"  # type: ignore[assignment] (SQLModel types it as a function)
 
     id: int = key()
     at: float = moment(index=True)
@@ -315,7 +278,7 @@ class Presence(SQLModel, table=True):
 class ChannelMemory(SQLModel, table=True):
     """What a channel must remember (a mailbox's watermark): the service keeps it and hands it back."""
 
-    __tablename__ = "channel_memory"  # type: ignore[assignment]
+    __tablename__ = "channel_memory"  # type: ignore[assignment] (SQLModel types it as a function)
 
     channel: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
