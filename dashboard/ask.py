@@ -170,7 +170,7 @@ def _cost(usage: dict[str, Any] | None) -> str:
 
 
 def _grounds(answered: Answered, record: dict[str, Any]) -> Grounds:
-    decision = Decision(  # type: ignore[call-arg]
+    decision = Decision(
         id=0,
         conversation_id=0,
         verdict=type(answered.verdict).__name__.lower(),

@@ -187,7 +187,7 @@ async def _insert(session: AsyncSession, title: str) -> Article:
     for slug in (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 20))):
         if slug in taken:
             continue
-        made = Article(slug=slug, title=title)  # type: ignore[call-arg]
+        made = Article(slug=slug, title=title)
         try:
             async with session.begin_nested():
                 session.add(made)

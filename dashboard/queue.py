@@ -131,7 +131,7 @@ async def _rows(session: AsyncSession, context: Context, me: Staff, view: str, l
     }.get(view, (case((col(Conversation.state) == "agent", 1), else_=0), col(Conversation.updated_at).desc()))
     last = and_(col(Message.conversation_id) == Conversation.id, col(Message.seq) == col(Conversation.last_seq))
     query = (
-        select(Conversation, Customer, Identity, Message, Staff, called.c.at)  # type: ignore[call-overload]
+        select(Conversation, Customer, Identity, Message, Staff, called.c.at)  # type: ignore[call-overload] (typed for up to four)
         .join(Customer, col(Customer.id) == Conversation.customer_id)
         .join(Identity, col(Identity.id) == Conversation.identity_id)
         .outerjoin(Message, last)

@@ -27,7 +27,7 @@ _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _key() -> Any:
-    return Field(default=None, primary_key=True, sa_type=_Id)  # type: ignore[call-overload]
+    return Field(default=None, primary_key=True, sa_type=_Id)
 
 
 def _article() -> Any:
@@ -58,7 +58,7 @@ class Article(SQLModel, table=True):
 class ArticleVersion(SQLModel, table=True):
     """An article's words at one time. Never changed."""
 
-    __tablename__ = "article_version"  # type: ignore[assignment]
+    __tablename__ = "article_version"  # type: ignore[assignment] (SQLModel types it as a function)
     __table_args__ = (UniqueConstraint("article_id", "number"),)
 
     id: int = _key()
@@ -92,7 +92,7 @@ class Chunk(SQLModel, table=True):
 class PhraseVector(SQLModel, table=True):
     """A way customers ask for a published article, as a vector; position 0 is its title."""
 
-    __tablename__ = "phrase_vector"  # type: ignore[assignment]
+    __tablename__ = "phrase_vector"  # type: ignore[assignment] (SQLModel types it as a function)
     __table_args__ = (Index("phrase_vector_place", "article_id", "position", unique=True),)
 
     id: int = _key()
@@ -106,7 +106,7 @@ class PhraseVector(SQLModel, table=True):
 class KnowledgeRevision(SQLModel, table=True):
     """One row: counts up with every transaction that changes what is published."""
 
-    __tablename__ = "knowledge_revision"  # type: ignore[assignment]
+    __tablename__ = "knowledge_revision"  # type: ignore[assignment] (SQLModel types it as a function)
 
     id: int = Field(default=1, primary_key=True)
     number: int = 0

@@ -124,7 +124,7 @@ def _check(article: Article, seen: tuple[str, int, float]) -> None:
 async def _next_revision(session: AsyncSession) -> int:
     """Counted first: the row's lock makes publishing transactions follow each other in the order of their revisions."""
     first = text("INSERT INTO knowledge_revision (id, number) VALUES (1, 0) ON CONFLICT DO NOTHING")
-    await session.exec(first)  # type: ignore[call-overload]
+    await (await session.connection()).execute(first)
     counted = (
         update(KnowledgeRevision)
         .where(col(KnowledgeRevision.id) == 1)

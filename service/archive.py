@@ -75,7 +75,7 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        self._file = open(self._part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
+        self._file = open(self._part, "xb", opener=_for_its_owner)  # noqa: SIM115 (it stays open until `finish` or `close`)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED)
         self.sums: dict[str, str] = {}
 
@@ -109,6 +109,10 @@ class Writer:
             self._zip.close()
         self._file.close()
         self._part.unlink(missing_ok=True)
+
+
+def _for_its_owner(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 def sync(folder: Path) -> None:

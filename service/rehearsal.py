@@ -61,7 +61,7 @@ async def _begin(context: Context, staff: Staff, model: str, most: dict[str, obj
         if len(before) >= MOST_A_MINUTE:
             raise NotPossible(f"Claude was asked {MOST_A_MINUTE} times within a minute. Wait a little and ask again.")
         detail = {"model": model, "usage": most, "done": False}
-        event = AuditEvent(actor="staff", staff_id=staff.id, action=REHEARSED, at=now, detail=detail)  # type: ignore[call-arg]
+        event = AuditEvent(actor="staff", staff_id=staff.id, action=REHEARSED, at=now, detail=detail)
         session.add(event)
         await session.flush()
         return event.id
