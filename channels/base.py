@@ -1,6 +1,6 @@
 """The contract of a channel: what comes in, what goes out, and the errors that say what to do next."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -26,6 +26,10 @@ class Undeliverable(Exception):
 
 class OutcomeUnknown(Exception):
     """The message may have been sent or not: it must be looked up, never sent again blindly."""
+
+
+class Unreachable(Exception):
+    """A listener cannot hear its vendor now; the sentence tells the operator why. It is begun again after a while."""
 
 
 class Kind(StrEnum):
@@ -71,15 +75,44 @@ class Inbound:
     phone: str | None = None
     attachments: Sequence[Attachment] = ()
     reason: str = ""  # why an automatic message is thought to be one
+    subject: str = ""
+    rest: str = ""  # what was cut from `text` (quoted history, a signature): for staff, not for the agent
+    notes: Sequence[str] = ()  # sentences for staff about this message ("Words that no reader sees were left out.")
+    #: Whether it is proved that `sender` wrote it. Who is not proved needs a `sender` of their own, apart from the
+    #: proved one's: they are never taken for each other.
+    verified: bool = True
+    #: What later messages of the thread call this one, where that is not its `external_id`.
+    known_as: str = ""
+    #: Earlier messages of the thread, the nearest first: the `key` of ours, the `external_id` or `known_as` of theirs.
+    #: It goes to the conversation of the first that is known and `sender`'s own; where none is, `thread` decides.
+    refers_to: Sequence[str] = ()
+    #: What the channel wants back with every answer to it (`Outbound.memo`): JSON that nobody else reads.
+    memo: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class StatusUpdate:
-    """What the vendor says became of a message we sent."""
+    """What the vendor says became of a message we sent. Which one: its receipt's `external_id`, or our own `key`."""
 
     external_id: str
     status: str  # sent | delivered | read | failed
     reason: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """What came in and cannot be read: kept as it is, for a person to look at. `raw` may be its beginning only."""
+
+    external_id: str  # the same for every delivery of it
+    reason: str
+    raw: bytes
+    sender: str = ""  # who it says it is from, if that can be read
+    subject: str = ""
+
+
+#: What a vendor brings.
+Parsed = Inbound | StatusUpdate | Quarantined
 
 
 @dataclass(frozen=True)
@@ -103,6 +136,8 @@ class Outbound:
     sources: Sequence[Source] = ()
     disclosure: str = ""  # at first contact: that an AI answers. Must reach the customer with the text
     attempt: int = 1
+    subject: str = ""  # of the customer's last message
+    memo: Mapping[str, Any] = field(default_factory=dict)  # of the customer's last message
 
 
 @dataclass(frozen=True)
@@ -138,6 +173,11 @@ class Page:
     title: str
 
 
+#: `await receive(parsed, state)` commits what came in and the new state in one transaction.
+Receive = Callable[[Sequence[Parsed], Mapping[str, Any]], Awaitable[None]]
+Listen = Callable[[Receive, Mapping[str, Any]], Coroutine[Any, Any, None]]
+
+
 class Channel:
     """Base of every channel: the defaults of what is optional. How to add one is told in channels/__init__.py.
 
@@ -161,17 +201,38 @@ class Channel:
     #: `async outcome(outbound) -> Receipt | None`: what became of a send we don't know about; None: it did not happen.
     outcome: Callable[[Outbound], Awaitable[Receipt | None]] | None = None
 
-    #: `async listen(receive, state)`: the channel's own listener, where there is no webhook.
-    listen: Callable[..., Awaitable[None]] | None = None
+    #: `async listen(receive, state)`: the channel's own listener, where there is no webhook; it runs until it is
+    #: cancelled, in one process at a time. `state` is what was last stored; only when `receive` has returned may the
+    #: vendor be told that a message was taken. Raises Unreachable; after that or any other error it is begun again.
+    listen: Listen | None = None
+
+    #: How many replies that no person wrote go to one recipient within an hour, and in one conversation before a person
+    #: has looked at it: what stops two machines that answer each other. None: as many as it takes.
+    most_automatic_an_hour: int | None = None
+    most_automatic_unseen: int | None = None
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
 
-    def parse(self, webhook: Webhook) -> "list[Inbound | StatusUpdate]":
+    @classmethod
+    def demo_environ(cls) -> Mapping[str, str]:
+        """Settings for `firstline serve --demo` with which it runs without an account, unless the operator has some."""
+        return {}
+
+    @classmethod
+    def commands(cls) -> Sequence[Callable[..., None]]:
+        """What it adds to the `firstline` command: functions as typer takes them, each named as it is called."""
+        return ()
+
+    def parse(self, webhook: Webhook) -> Sequence[Parsed]:
         raise Malformed(f"The channel {self.name} takes no webhooks.")
 
     async def send(self, outbound: Outbound) -> Receipt:
         raise Undeliverable(f"The channel {self.name} cannot send.", permanent=True)
+
+    def address(self, recipient: str, memo: Mapping[str, Any]) -> str:
+        """Where a message to `recipient` really goes: what `most_automatic_an_hour` counts."""
+        return recipient
 
     def window(self, last_customer_at: float | None, now: float) -> Window:
         """Whether free text may be sent at `now` (seconds since 1970)."""

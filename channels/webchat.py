@@ -21,7 +21,6 @@ from channels.base import (
     Page,
     Receipt,
     Setup,
-    StatusUpdate,
     Webhook,
 )
 from channels.demo.shop import shop
@@ -54,7 +53,7 @@ class WebChat(Channel):
         self._key = hmac.digest(setup.secret, b"webchat visitor tokens", "sha256")
         self._script = script()
 
-    def parse(self, webhook: Webhook) -> list[Inbound | StatusUpdate]:
+    def parse(self, webhook: Webhook) -> list[Inbound]:
         thread = self.thread(webhook.headers)
         body = _object(webhook.body)
         message_id, text, person = body.get("id"), body.get("text", ""), body.get("person", False)

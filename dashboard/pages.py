@@ -80,7 +80,8 @@ class DeskRoute(APIRoute):
                 response = refusal(request, error.status_code, str(error.detail))
             except RequestValidationError:
                 response = refusal(request, 404, "There is no such page. The link may be incomplete.")
-            response.headers.update(HEADERS)
+            for name, value in HEADERS.items():  # a file's own are stricter
+                response.headers.setdefault(name, value)
             return response
 
         return guarded

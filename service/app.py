@@ -15,7 +15,7 @@ from channels import CHANNELS, Setup
 from channels.base import Channel
 from knowledge import Knowledge
 from knowledge.embedder import Embedder
-from service import health, help_pages, migrations, schedule, spending, traces, web
+from service import health, help_pages, listening, migrations, schedule, spending, traces, web
 from service.agent import Agent
 from service.agent.budget import Budget, Spent, priced_models
 from service.agent.confidence import Confidence
@@ -123,6 +123,7 @@ async def running(context: Context, *, migrate: bool = True) -> AsyncIterator[No
     loops: Sequence[asyncio.Task[None]] = [
         asyncio.create_task(work(context, context.stopping)),
         asyncio.create_task(schedule.run(context)),
+        asyncio.create_task(listening.run(context)),
     ]
     try:
         yield

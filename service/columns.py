@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Integer
+from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Integer, text
 from sqlmodel import Field
 
 # SQLite only counts up a primary key whose type is exactly INTEGER.
@@ -37,6 +37,21 @@ def empty_list() -> list[Any]:
 
 def empty_dict() -> dict[str, Any]:
     return {}
+
+
+def words() -> Any:
+    """A text that rows from before it was there have not."""
+    return Field(default="", sa_column_kwargs={"server_default": ""})
+
+
+def json_object() -> Any:
+    column = Column(JSON, nullable=False, server_default=text("'{}'"))
+    return Field(default_factory=empty_dict, sa_column=column)
+
+
+def json_list() -> Any:
+    column = Column(JSON, nullable=False, server_default=text("'[]'"))
+    return Field(default_factory=empty_list, sa_column=column)
 
 
 def folded() -> Any:

@@ -63,7 +63,8 @@ def test_every_module_opens_with_one_sentence() -> None:
 
 
 def test_except_exception_stands_only_where_durable_work_is_run() -> None:
-    allowed = {"service/flow.py", "service/delivery.py", "service/work.py", "service/schedule.py", "service/web.py"}
+    durable = ("delivery", "flow", "listening", "schedule", "web", "work")
+    allowed = {f"service/{name}.py" for name in durable}
     for path in sources():
         name = path.relative_to(ROOT).as_posix()
         if name not in allowed:
@@ -74,11 +75,12 @@ def test_whatever_is_caught_or_silenced_says_why_on_its_line() -> None:
     lines = [line for path in sources() for line in path.read_text().splitlines()]
     caught = [line for line in lines if re.search(r"except (Base)?Exception\b", line)]
     silenced = [line for line in lines if re.search(r"# (type: ignore|pyright: ignore|noqa)", line)]
-    assert caught and silenced, "there must be something to look at"
+    assert caught, "there must be something to look at"
+    assert silenced, "there must be something to look at"
     for line in caught:
         assert re.search(r":  # \w.{9,}", line), line
     for line in silenced:
-        assert re.search(r"# (type: ignore\[|pyright: ignore\[|noqa: )[\w-]+\]? \(.{9,}\)", line), line
+        assert re.search(r"# (type: ignore\[|pyright: ignore\[|noqa: )[\w-]+\]? .{9,}", line), line
 
 
 def test_the_readme_names_every_setting_and_no_other() -> None:

@@ -9,13 +9,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from sqlmodel import select
 from starlette.routing import Mount
 
 from dashboard import rights
 from knowledge.articles import Article, ArticleVersion
 from knowledge.embedding import Content
 from service.app import build_channels, create_app, stop
-from service.models import Conversation, Decision, Staff
+from service.models import Attachment, Conversation, Decision, Message, Quarantine, Staff
 from service.staff import ROLES, hash_password, open_session
 from tests.desk_kit import ORIGIN, Desk
 from tests.fakes import NoKnowledge, ScriptedAgent
@@ -82,6 +83,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "POST /desk/staff/{staff_id}/{verb}": ADMINS,
     "GET /desk/figures": STAFF,
     "GET /desk/figures.json": STAFF,
+    "GET /desk/quarantine": STAFF,
+    "GET /desk/quarantine/{row_id}": STAFF,
+    "GET /desk/quarantine/{row_id}/raw": STAFF,
+    "POST /desk/quarantine/{row_id}/seen": SUPPORT,
+    "GET /desk/files/{file_id}": STAFF,
 }
 #: Routes that answer everybody alike, and not with what was asked for: a wrong password, an unknown page.
 ALIKE = {"POST /desk/login": 401, "GET /desk/{rest:path}": 404}
@@ -116,6 +122,15 @@ class World:
         self.slug = made.slug
         return made.id
 
+    async def came(self, conversation: int) -> tuple[int, int]:
+        """What could not be read, and a file that a customer sent."""
+        async with self.context.db.write() as session:
+            bad = Quarantine(channel="webchat", external_id=uuid.uuid4().hex, reason="It is cut off.", raw=b"?")  # type: ignore[call-arg]
+            message = (await session.exec(select(Message.id).where(Message.conversation_id == conversation))).first()
+            file = Attachment(message_id=message, name="a.png", content_type="image/png", size=1, content=b"!")  # type: ignore[call-arg]
+            session.add_all([bad, file])
+        return bad.id, file.id
+
     async def call(self, route: str, who: str) -> httpx.Response:
         """`who` asks for `route`, with everything that it needs and nothing done before."""
         method, path = route.split(" ")
@@ -147,6 +162,7 @@ class World:
         form |= {"value": "right", "email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4())}
         form["page"] = uuid.uuid4().hex
         form |= {"name": "Nobody", "current": PASSWORD, "new": PASSWORD[::-1], "again": PASSWORD[::-1]}
+        bad, file = await self.came(conversation)
         other = await self.desk.make_staff(uuid.uuid4().hex) if "{staff_id}" in path else None
         address = path.replace(":path", "").format_map(
             {
@@ -157,6 +173,8 @@ class World:
                 "article_id": number,
                 "number": 1,
                 "staff_id": other and other.id,
+                "row_id": bad,
+                "file_id": file,
                 "verb": verb,
                 "rest": "no/such/page",
             }
