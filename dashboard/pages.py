@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Callable, Coroutine
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Request, Response
+from fastapi import Path as Segment
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -33,6 +34,9 @@ HEADERS = {
 }
 #: A form of the desk holds one reply; bytes.
 MOST_BODY = 256_000
+
+#: A number that a row may have, in an address.
+Id = Annotated[int, Segment(ge=1, le=2**63 - 1)]
 
 
 class Static(StaticFiles):
