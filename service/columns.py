@@ -52,8 +52,3 @@ def json_object() -> Any:
 def json_list() -> Any:
     column = Column(JSON, nullable=False, server_default=text("'[]'"))
     return Field(default_factory=empty_list, sa_column=column)
-
-
-def folded() -> Any:
-    """The row's `words` as a search compares them."""
-    return Field(default="", sa_column_kwargs={"server_default": ""})

@@ -1,6 +1,5 @@
 """What `serve --demo` prepares: a sample company, its help centre, a login and a port."""
 
-import secrets
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from service.command import Refusal
 from service.db import Database
 from service.ingesting import ingest_folder
 from service.models import Staff
+from service.staff import made_password
 from service.staff_commands import add_member
 
 SAMPLES = Path(__file__).parent.parent / "knowledge" / "samples"
@@ -25,7 +25,7 @@ async def prepare_demo(db: Database, embedder: Any) -> tuple[str, str] | None:
         if (await session.exec(select(Staff.id).limit(1))).first() is not None:
             return None
     name, email = MEMBER
-    password = secrets.token_urlsafe(9)
+    password = made_password()
     await add_member(db, name, email, "admin", password)
     return email, password
 

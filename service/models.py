@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Double, ForeignKey, Index, LargeBinary, UniqueConstraint, event, false, true
 from sqlmodel import Field, SQLModel
 
-from service.columns import Id, empty_dict, empty_list, folded, json_list, json_object, key, moment, ref, words
+from service.columns import Id, empty_dict, empty_list, json_list, json_object, key, moment, ref, words
 from service.folding import fold
 
 
@@ -20,7 +20,7 @@ class Customer(SQLModel, table=True):
     name: str = ""
     email: str | None = None
     phone: str | None = None
-    folded: str = folded()
+    folded: str = words()
     created_at: float = moment()
 
     @property
@@ -38,7 +38,7 @@ class Identity(SQLModel, table=True):
     channel: str
     external_id: str
     verified: bool = Field(default=True, sa_column_kwargs={"server_default": true()})  # proved to be who they say
-    folded: str = folded()
+    folded: str = words()
     created_at: float = moment()
 
     @property
@@ -114,7 +114,7 @@ class Message(SQLModel, table=True):
     channel: str
     external_id: str | None = None  # inbound: the vendor's id; outbound: our key, the same for every attempt
     text: str
-    folded: str = folded()
+    folded: str = words()
     sources: list[dict[str, str]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
     disclosure: str = ""
     attachments: list[dict[str, Any]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
