@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from dashboard import words
+from service import labels
 from service.context import Context
 from service.throttle import TooMany
 from service.web import read_body
@@ -168,7 +169,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["static"] = _static
+    environment.globals.update(static=_static, labels=labels.VALUES)
     environment.filters.update(words.FILTERS)
     return environment
 

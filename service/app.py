@@ -142,12 +142,12 @@ def stop(context: Context) -> None:
     context.db.waker.wake()
 
 
-def create_app(context: Context, *, demo: bool = False, migrate: bool = True) -> FastAPI:
+def create_app(context: Context, *, demo: bool = False) -> FastAPI:
     """The web application on one context; its lifespan is the process's."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(context, migrate=migrate):
+        async with running(context):
             yield
 
     telemetry = traces.of_fastapi(context.steps.provider)
