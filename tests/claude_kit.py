@@ -56,7 +56,7 @@ def make_claude(url: str, *, seconds: float = 5.0, spent: Any = nothing_spent, b
 def make_agent(claude: Claude | None, *, intercept: float = 3.0) -> Agent:
     """An agent that is as confident as it is told to be."""
     confidence = Confidence(("top",), (0.0,), (1.0,), (0.0,), intercept, (), "a test", "2026-01-01")
-    return Agent(Shelf(), confidence, company="Acme", wrong_rate=0.05, threshold=0.8, claude=claude)  # type: ignore[arg-type]
+    return Agent(Shelf(), confidence, company="Acme", wrong_rate=0.05, threshold=0.8, claude=claude)
 
 
 async def ask(url: str, text: str = QUESTION, history: Any = (), intercept: float = 3.0, **options: Any) -> Response:

@@ -77,9 +77,9 @@ def test_the_prices_have_a_date_and_the_default_model_a_price() -> None:
         assert prices["cache_write"] == pytest.approx(prices["input"] * 1.25), name
         assert all(figure in assumed for figure in ("cache_read", "cache_write"))
         assert f"most_input of {name}" in told["from_the_list"] or name in assumed
-    assert Settings(_env_file=None).claude_model in priced_models()  # type: ignore[call-arg]
+    assert Settings(_env_file=None).claude_model in priced_models()
     with pytest.raises(ValueError, match="its price is not known"):
-        Settings(_env_file=None, claude_model="claude-1")  # type: ignore[call-arg]
+        Settings(_env_file=None, claude_model="claude-1")
 
 
 async def test_what_was_spent_is_counted_from_the_stored_decisions(db: Any) -> None:

@@ -206,7 +206,7 @@ async def test_an_index_that_misses_neighbours_would_be_noticed(settings: Settin
             return everything, np.zeros(0, dtype=np.int64), np.zeros(0)
 
     assert len(everything.pieces) > 1, "there must be neighbours to miss"
-    assert _recall(Blind(), everything) < LEAST_RECALL  # type: ignore[arg-type]
+    assert _recall(Blind(), everything) < LEAST_RECALL
 
 
 def test_a_clock_that_is_off_is_told_and_a_little_is_not() -> None:

@@ -111,7 +111,7 @@ def test_the_example_environment_names_every_setting() -> None:
 def test_every_command_in_the_readme_exists() -> None:
     from service.__main__ import app
 
-    commands = get_command(app).commands  # type: ignore[attr-defined]
+    commands = get_command(app).commands
     named = set(re.findall(r"firstline ([a-z]+)", (ROOT / "README.md").read_text()))
     assert named
     assert named <= set(commands), named - set(commands)

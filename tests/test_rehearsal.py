@@ -189,7 +189,7 @@ async def decided(desk: Desk, at: float, **record: Any) -> None:
     cost = (record.get("usage") or {}).get("cost_usd")
     async with desk.db.write() as session:
         session.add(
-            Decision(  # type: ignore[call-arg]
+            Decision(
                 conversation_id=conversation, verdict="answer", reason="", record=record, cost_usd=cost, created_at=at
             )
         )
