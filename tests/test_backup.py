@@ -173,7 +173,7 @@ async def test_a_backup_restores_every_row_into_either_kind_of_database(
             assert made.id == 1 + max(row[0] for row in before["customer"])
         with pytest.raises(Exception, match=r"(?i)foreign key"):
             async with other.write() as session:
-                await session.exec(text(INSERT))  # type: ignore[call-overload]
+                await session.exec(text(INSERT))
         knowledge = Knowledge(other.read, embedder, tmp_path / "b" / "index")
         await knowledge.start()
         try:
