@@ -1,0 +1,1 @@
+"""Email: a mailbox that customers write to, read and answered."""

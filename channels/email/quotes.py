@@ -1,0 +1,161 @@
+"""The new words of a reply, and what is not new in it: quoted history, what introduces it, signatures (pure).
+
+A person's own words are new wherever they stand: above the quote, below it or between its lines. Lines marked as quoted
+are cut, with one exception: an answer of a word or two ("> Which size?" and then "42") says nothing without the line it
+answers, so that line stays. What is not marked as quoted is cut only below a header block or an attribution that no
+one types by hand. In doubt words are kept, and a text that has words never becomes empty: where a person wrote
+nothing themselves a mail they forward is the message, else the whole text is.
+"""
+
+import re
+from dataclasses import dataclass
+
+from channels.email.history import QUOTED, Introduction, blank, following, headers, introduction
+from channels.email.signatures import cut_signature
+
+DEEPEST_FORWARD = 3  # forwards of forwards that are opened
+SHORT_WORDS, SHORT_LENGTH = 2, 20  # an answer no longer than this keeps the question it stands under
+LONG_LINE = 66  # characters of a quoted line from which on a mail program may have broken it
+
+LINE_END = re.compile(r"\r\n|\r|\n")
+INITIALS = re.compile(r"\s{0,3}([A-Za-z]{1,10}>)\s")
+STRAY_MARK = re.compile(r">(?:From |\d)")
+
+
+@dataclass(frozen=True)
+class Split:
+    new: str  # the new words as a reader would name them
+    cut: str  # what was left out, in order; "" if nothing was
+
+
+def split(text: str) -> Split:
+    """Tell the new words of a mail's text from what is quoted, forwarded or signed below them."""
+    return _split(text, DEEPEST_FORWARD)
+
+
+def _split(text: str, depth: int) -> Split:
+    lines = LINE_END.split(text)
+    quoted = marked_as_quoted(lines)
+    old, below = history(lines, quoted)
+    own = [not each for each in old]
+    if not has_words(lines, own):
+        return forwarded(lines, below, depth) or Split(text.strip(), "")
+    signed = signatures(lines, old)
+    new = [mine and not sign for mine, sign in zip(own, signed, strict=True)]
+    if not has_words(lines, new):
+        return forwarded(lines, below, depth) or made(lines, own)
+    keep_questions(lines, quoted, new)
+    return made(lines, new)
+
+
+def marked_as_quoted(lines: list[str]) -> list[bool]:
+    quoted = [bool(QUOTED.match(line)) for line in lines]
+    initials = [found.group(1) if (found := INITIALS.match(line)) else "" for line in lines]
+    for n in range(len(lines)):
+        before, after = (n > 0 and quoted[n - 1]), (n + 1 < len(lines) and quoted[n + 1])
+        if quoted[n] and STRAY_MARK.match(lines[n]) and not (before or after):
+            quoted[n] = False  # ">50 pieces", or "From" as mail servers escape it
+        elif initials[n] and initials[n] in (initials[n - 1 : n] + initials[n + 1 : n + 2]):
+            quoted[n] = True
+        elif before and after and remnant(lines[n - 1], lines[n]):
+            quoted[n] = True
+    return quoted
+
+
+def remnant(above: str, line: str) -> bool:
+    """The end of a quoted line that a mail program broke without marking it."""
+    above, line = above.rstrip(), line.strip()
+    return len(above) >= LONG_LINE and above[-1] not in ".?!:" and 0 < len(line) <= 30 and line[0].islower()
+
+
+def history(lines: list[str], quoted: list[bool]) -> tuple[list[bool], Introduction | None]:
+    """Which lines are quoted or introduce what is, and the introduction below which everything is."""
+    old, at = list(quoted), 0
+    while at < len(lines):
+        found = None if quoted[at] or blank(lines[at]) else introduction(lines, at, quoted)
+        if not found:
+            at += 1
+            continue
+        below = following(lines, found.end)
+        marked = below < len(lines) and quoted[below]
+        if marked or found.certain:
+            old[found.start : found.end] = [True] * (found.end - found.start)
+        if found.certain and not marked:
+            old[found.start :] = [True] * (len(lines) - found.start)
+            return old, found
+        at = found.end
+    return old, None
+
+
+def signatures(lines: list[str], old: list[bool]) -> list[bool]:
+    """The signatures among a person's own lines: at the end of each stretch of them."""
+    signed, at, first = [False] * len(lines), 0, True
+    while at < len(lines):
+        end = at
+        while end < len(lines) and old[end] == old[at]:
+            end += 1
+        if not old[at] and any(not blank(line) for line in lines[at:end]):
+            signed[at:end] = cut_signature(lines[at:end], first)
+            first = False
+        at = end
+    return signed
+
+
+def forwarded(lines: list[str], below: Introduction | None, depth: int) -> Split | None:
+    """A mail passed on without a word: what it says is the message."""
+    if not below or not below.forward or not depth:
+        return None
+    inner = _split("\n".join(lines[below.end :]), depth - 1)
+    if not inner.new:
+        return None
+    return Split(inner.new, tidy([*lines[: below.end], inner.cut]))
+
+
+def keep_questions(lines: list[str], quoted: list[bool], new: list[bool]) -> None:
+    """Give an answer too short to stand alone the quoted line that it answers."""
+    above: int | None = None
+    at = 0
+    while at < len(lines):
+        if blank(lines[at]):
+            at += 1
+        elif quoted[at]:
+            above = at if lines[at].strip("> \t|") else above
+            at += 1
+        else:
+            end = at
+            while end < len(lines) and not quoted[end]:
+                end += 1
+            answer = " ".join(line.strip() for n, line in enumerate(lines[at:end], at) if new[n])
+            short = len(answer) <= SHORT_LENGTH and 0 < len(answer.split()) <= SHORT_WORDS
+            if short and above is not None and lines[above].rstrip().endswith(("?", "？")):
+                new[above] = True
+                for n in (above - 1, above - 2):
+                    if n < 0 or not quoted[n] or not lines[n].strip("> \t|") or lines[n].rstrip()[-1] in ".?!:,？。":
+                        break
+                    new[n] = True
+            above, at = None, end
+
+
+def has_words(lines: list[str], chosen: list[bool]) -> bool:
+    return any(each and any(map(str.isalnum, line)) for line, each in zip(lines, chosen, strict=True)) or any(
+        each and not blank(line) and not line.strip().isascii() for line, each in zip(lines, chosen, strict=True)
+    )
+
+
+def made(lines: list[str], new: list[bool]) -> Split:
+    kept: list[str] = []
+    for n, line in enumerate(lines):
+        if new[n]:
+            kept.append(line)
+        elif kept and not blank(kept[-1]) and not blank(line):
+            kept.append("")  # where something was taken out a paragraph ends
+    return Split(tidy(kept), tidy([line for n, line in enumerate(lines) if not new[n]]))
+
+
+def tidy(lines: list[str]) -> str:
+    """The lines without the blank ones around them, and never more than two of those in a row."""
+    out: list[str] = []
+    for line in lines:
+        if not blank(line) or out[-2:] != ["", ""]:
+            out.append("" if blank(line) else line.rstrip())
+    return "\n".join(out).strip("\n")
