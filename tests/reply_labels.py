@@ -1,9 +1,9 @@
 """What a careful reader calls the new words of the 24 replies in the shared data, written before anything was run.
 
-Words only: how they are spread over lines and blanks is compared elsewhere. Decided by eye: quoted lines, what introduces
-them, signatures (a dashed name too), jokes in the place of "Sent from my iPhone" and list footers are not new; a person's
-own words between or below quoted lines are. Where the wording is long the data's text is not copied here: its first and
-last words, how many there are, and a digest of all of them, joined by single spaces.
+Words only: how they are spread over lines and blanks is compared elsewhere. Decided by eye: quoted lines, what
+introduces them, signatures (a dashed name too), jokes in the place of "Sent from my iPhone" and list footers are not
+new; a person's own words between or below quoted lines are. Where the wording is long the data's text is not copied
+here: its first and last words, how many there are, and a digest of all of them, joined by single spaces.
 """
 
 import hashlib

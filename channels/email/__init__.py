@@ -1,1 +1,1 @@
-"""Email: a mailbox that customers write to, read and answered."""
+"""Email: mails in, by whichever way a team has them, and answers out."""

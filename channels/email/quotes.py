@@ -10,15 +10,21 @@ nothing themselves a mail they forward is the message, else the whole text is.
 import re
 from dataclasses import dataclass
 
-from channels.email.history import QUOTED, Introduction, blank, following, headers, introduction
+from channels.email.history import QUOTED, Introduction, blank, following, introduction, page
 from channels.email.signatures import cut_signature
 
 DEEPEST_FORWARD = 3  # forwards of forwards that are opened
 SHORT_WORDS, SHORT_LENGTH = 2, 20  # an answer no longer than this keeps the question it stands under
 LONG_LINE = 66  # characters of a quoted line from which on a mail program may have broken it
 
+MOST_STRETCHES = 50  # of own words between quoted lines that are searched for signatures
+MOST_BULLETS = 10
+MOST_CHARACTERS = 200_000  # of a text that are looked at: what is beyond goes where the last line went
+
 LINE_END = re.compile(r"\r\n|\r|\n")
 INITIALS = re.compile(r"\s{0,3}([A-Za-z]{1,10}>)\s")
+QUOTED_TWICE = re.compile(r"\s{0,3}>\s?>")
+WORD = re.compile(r"\w|[^\s\x00-\u2fff]|[\u2600-\u27bf]|[:;]-?[()D]|\?")
 STRAY_MARK = re.compile(r">(?:From |\d)")
 
 
@@ -30,20 +36,24 @@ class Split:
 
 def split(text: str) -> Split:
     """Tell the new words of a mail's text from what is quoted, forwarded or signed below them."""
-    return _split(text, DEEPEST_FORWARD)
+    if len(text) <= MOST_CHARACTERS:
+        return _split(text, DEEPEST_FORWARD)
+    end = text.rfind("\n", 0, MOST_CHARACTERS) + 1 or MOST_CHARACTERS
+    head, rest = _split(text[:end], DEEPEST_FORWARD), text[end:].strip()
+    if head.cut and text[:end].rstrip().endswith(head.cut.rsplit("\n", 1)[-1]):
+        return Split(head.new, f"{head.cut}\n{rest}")
+    return Split(f"{head.new}\n{rest}", head.cut)
 
 
 def _split(text: str, depth: int) -> Split:
     lines = LINE_END.split(text)
     quoted = marked_as_quoted(lines)
-    old, below = history(lines, quoted)
+    old, forward = history(lines, quoted)
     own = [not each for each in old]
-    if not has_words(lines, own):
-        return forwarded(lines, below, depth) or Split(text.strip(), "")
-    signed = signatures(lines, old)
-    new = [mine and not sign for mine, sign in zip(own, signed, strict=True)]
+    new = [mine and not signed for mine, signed in zip(own, signatures(lines, old), strict=True)]
     if not has_words(lines, new):
-        return forwarded(lines, below, depth) or made(lines, own)
+        passed_on = forwarded(lines, forward, depth)
+        return passed_on or (made(lines, own) if has_words(lines, own) else Split(text.strip(), ""))
     keep_questions(lines, quoted, new)
     return made(lines, new)
 
@@ -57,8 +67,8 @@ def marked_as_quoted(lines: list[str]) -> list[bool]:
             quoted[n] = False  # ">50 pieces", or "From" as mail servers escape it
         elif initials[n] and initials[n] in (initials[n - 1 : n] + initials[n + 1 : n + 2]):
             quoted[n] = True
-        elif before and after and remnant(lines[n - 1], lines[n]):
-            quoted[n] = True
+        else:
+            quoted[n] = quoted[n] or (before and after and remnant(lines[n - 1], lines[n]))
     return quoted
 
 
@@ -69,46 +79,63 @@ def remnant(above: str, line: str) -> bool:
 
 
 def history(lines: list[str], quoted: list[bool]) -> tuple[list[bool], Introduction | None]:
-    """Which lines are quoted or introduce what is, and the introduction below which everything is."""
-    old, at = list(quoted), 0
+    """Which lines are quoted or introduce what is, and the first introduction of a forwarded mail."""
+    text, old, forward = page(lines, quoted), list(quoted), None
+    at = 0
     while at < len(lines):
-        found = None if quoted[at] or blank(lines[at]) else introduction(lines, at, quoted)
+        found = None if quoted[at] or blank(lines[at]) else introduction(text, at)
         if not found:
+            if quoted[at] and at and not old[at - 1] and lines[at - 1].rstrip().endswith((":", "：")):
+                at = bullets(lines, quoted, old, at)
             at += 1
             continue
         below = following(lines, found.end)
-        marked = below < len(lines) and quoted[below]
-        if marked or found.certain:
-            old[found.start : found.end] = [True] * (found.end - found.start)
-        if found.certain and not marked:
+        old[found.start : found.end] = [True] * (found.end - found.start)
+        forward = forward or (found if found.forward else None)
+        if found.certain and not (below < len(lines) and quoted[below]):
             old[found.start :] = [True] * (len(lines) - found.start)
-            return old, found
+            break
         at = found.end
-    return old, None
+    return old, forward
+
+
+def bullets(lines: list[str], quoted: list[bool], old: list[bool], at: int) -> int:
+    """Lines marked with ">" right under "I want:" are a person's own list: keep them, and give the last one's place."""
+    end = at
+    while end < len(lines) and quoted[end]:
+        end += 1
+    if end - at <= MOST_BULLETS and not any(QUOTED_TWICE.match(line) for line in lines[at:end]):
+        old[at:end] = [False] * (end - at)
+    return end - 1
 
 
 def signatures(lines: list[str], old: list[bool]) -> list[bool]:
     """The signatures among a person's own lines: at the end of each stretch of them."""
-    signed, at, first = [False] * len(lines), 0, True
+    stretches: list[tuple[int, int]] = []
+    at = 0
     while at < len(lines):
         end = at
         while end < len(lines) and old[end] == old[at]:
             end += 1
-        if not old[at] and any(not blank(line) for line in lines[at:end]):
-            signed[at:end] = cut_signature(lines[at:end], first)
-            first = False
+        if not old[at] and not all(map(blank, lines[at:end])):
+            stretches.append((at, end))
         at = end
+    signed = [False] * len(lines)
+    for n, (at, end) in enumerate(stretches):
+        if n < MOST_STRETCHES or n == len(stretches) - 1:
+            signed[at:end] = cut_signature(lines[at:end], first=n == 0)
     return signed
 
 
-def forwarded(lines: list[str], below: Introduction | None, depth: int) -> Split | None:
+def forwarded(lines: list[str], forward: Introduction | None, depth: int) -> Split | None:
     """A mail passed on without a word: what it says is the message."""
-    if not below or not below.forward or not depth:
+    if not forward or not depth:
         return None
-    inner = _split("\n".join(lines[below.end :]), depth - 1)
-    if not inner.new:
-        return None
-    return Split(inner.new, tidy([*lines[: below.end], inner.cut]))
+    start = forward.end
+    while start < len(lines) and not lines[start].strip("> \t"):
+        start += 1
+    inner = _split("\n".join(lines[start:]), depth - 1)
+    return Split(inner.new, tidy([*lines[:start], *inner.cut.split("\n")])) if inner.new else None
 
 
 def keep_questions(lines: list[str], quoted: list[bool], new: list[bool]) -> None:
@@ -137,9 +164,8 @@ def keep_questions(lines: list[str], quoted: list[bool], new: list[bool]) -> Non
 
 
 def has_words(lines: list[str], chosen: list[bool]) -> bool:
-    return any(each and any(map(str.isalnum, line)) for line, each in zip(lines, chosen, strict=True)) or any(
-        each and not blank(line) and not line.strip().isascii() for line, each in zip(lines, chosen, strict=True)
-    )
+    """Whether anything is said in them: a letter, a figure or a picture sign, but no mere rules and dashes."""
+    return any(each and WORD.search(line) for line, each in zip(lines, chosen, strict=True))
 
 
 def made(lines: list[str], new: list[bool]) -> Split:
@@ -149,7 +175,7 @@ def made(lines: list[str], new: list[bool]) -> Split:
             kept.append(line)
         elif kept and not blank(kept[-1]) and not blank(line):
             kept.append("")  # where something was taken out a paragraph ends
-    return Split(tidy(kept), tidy([line for n, line in enumerate(lines) if not new[n]]))
+    return Split(tidy(kept), tidy([line for n, line in enumerate(lines) if not new[n] or blank(line)]))
 
 
 def tidy(lines: list[str]) -> str:
