@@ -112,6 +112,19 @@ def test_an_empty_reply_with_a_signature_is_not_taken_for_the_question_it_quotes
     assert made.new == "Regards,\nAnna"
 
 
+@pytest.mark.parametrize("below", ["Tom Baker", "Tom", "*Tom Baker*\nHead of Purchasing\n+44 20 7946 0000", "Baker."])
+def test_the_senders_own_name_below_their_words_is_a_signature(below: str) -> None:
+    text = f"person\n\n{below}\n\nSent from my iPhone"
+    assert split(text, "Tom Baker").new == "person"
+    assert split(below, "Tom Baker").new == below, "alone it is what they say"
+    assert split(text, "Anna Lee").new.startswith("person\n\n"), "a name not known may be meant"
+
+
+def test_a_name_with_words_below_it_is_no_signature() -> None:
+    text = "The card is made out to\n\nTom Baker\nWhat shall I do?"
+    assert split(text, "Tom Baker").new == text
+
+
 # --- nothing is lost ---------------------------------------------------------------------------------------------
 
 FRAGMENTS = [

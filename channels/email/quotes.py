@@ -34,23 +34,26 @@ class Split:
     cut: str  # what was left out, in order; "" if nothing was
 
 
-def split(text: str) -> Split:
-    """Tell the new words of a mail's text from what is quoted, forwarded or signed below them."""
+def split(text: str, name: str = "") -> Split:
+    """Tell the new words of a mail's text from what is quoted, forwarded or signed below them.
+
+    `name` is the sender's, if the mail tells it: below their words it is a signature, and a name not known is none.
+    """
     if len(text) <= MOST_CHARACTERS:
-        return _split(text, DEEPEST_FORWARD)
+        return _split(text, name, DEEPEST_FORWARD)
     end = text.rfind("\n", 0, MOST_CHARACTERS) + 1 or MOST_CHARACTERS
-    head, rest = _split(text[:end], DEEPEST_FORWARD), text[end:].strip()
+    head, rest = _split(text[:end], name, DEEPEST_FORWARD), text[end:].strip()
     if head.cut and text[:end].rstrip().endswith(head.cut.rsplit("\n", 1)[-1]):
         return Split(head.new, f"{head.cut}\n{rest}")
     return Split(f"{head.new}\n{rest}", head.cut)
 
 
-def _split(text: str, depth: int) -> Split:
+def _split(text: str, name: str, depth: int) -> Split:
     lines = LINE_END.split(text)
     quoted = marked_as_quoted(lines)
     old, forward = history(lines, quoted)
     own = [not each for each in old]
-    new = [mine and not signed for mine, signed in zip(own, signatures(lines, old), strict=True)]
+    new = [mine and not signed for mine, signed in zip(own, signatures(lines, old, name), strict=True)]
     if not has_words(lines, new):
         passed_on = forwarded(lines, forward, depth)
         return passed_on or (made(lines, own) if has_words(lines, own) else Split(text.strip(), ""))
@@ -109,7 +112,7 @@ def bullets(lines: list[str], quoted: list[bool], old: list[bool], at: int) -> i
     return end - 1
 
 
-def signatures(lines: list[str], old: list[bool]) -> list[bool]:
+def signatures(lines: list[str], old: list[bool], name: str) -> list[bool]:
     """The signatures among a person's own lines: at the end of each stretch of them."""
     stretches: list[tuple[int, int]] = []
     at = 0
@@ -123,7 +126,7 @@ def signatures(lines: list[str], old: list[bool]) -> list[bool]:
     signed = [False] * len(lines)
     for n, (at, end) in enumerate(stretches):
         if n < MOST_STRETCHES or n == len(stretches) - 1:
-            signed[at:end] = cut_signature(lines[at:end], first=n == 0)
+            signed[at:end] = cut_signature(lines[at:end], name, first=n == 0)
     return signed
 
 
@@ -134,7 +137,7 @@ def forwarded(lines: list[str], forward: Introduction | None, depth: int) -> Spl
     start = forward.end
     while start < len(lines) and not lines[start].strip("> \t"):
         start += 1
-    inner = _split("\n".join(lines[start:]), depth - 1)
+    inner = _split("\n".join(lines[start:]), "", depth - 1)
     return Split(inner.new, tidy([*lines[:start], *inner.cut.split("\n")])) if inner.new else None
 
 

@@ -3,6 +3,20 @@
 import re
 from collections.abc import Sequence
 
+from channels.email.closings import (
+    AND,
+    CURT,
+    DEVICE,
+    DISCLAIMER_OPENING,
+    LIST_FOOTER,
+    POLITE,
+    RECIPIENT,
+    REGARDS,
+    SECRET,
+    SENT,
+    SMALL,
+    THANKS,
+)
 from channels.email.history import LOOK, RULE, blank
 
 MOST_LINES = 14  # of a signature below a valediction; a longer one is kept
@@ -12,82 +26,12 @@ MOST_TRIMS = 20  # disclaimers, footers and phones' lines below one another
 LONGEST_PARAGRAPH = 4000  # characters of it that are looked at
 
 DELIMITER = re.compile(r"\s{0,2}(?:--|—)[ \t\xa0]*$")
-DEVICE = (
-    r"(?:i(?:Phone|Pad|Pod|OS)|Android|Samsung|Galaxy|Huawei|Xiaomi|Redmi|OnePlus|Oppo|Pixel|HTC|Motorola|LG|"
-    r"Nokia|Sony|Xperia|"
-    r"Black[Bb]erry|Windows|Outlook|Yahoo|AOL|GMX|WEB\.DE|T-Online|freenet|Gmail|Spark|Airmail|Mail|BlueMail|"
-    r"Proton ?Mail|Proton|"
-    r"[Mm]obile?|[Mm]obil\w*|[Ss]mart[- ]?[Pp]hones?|[Hh]andy|[Tt]el[eé]fon\w*|[Tt]el[eé]fono|[Pp]hone|"
-    r"[Tt]ablet|Tutanota|Tuta|"
-    r"Thunderbird|Apple Watch|Mac(?:Book)?|смартфон\w*|телефон\w*|Почт\w*|手机|手機|邮箱|信箱|スマートフォン|携帯)"
-)
-SENT = (
-    r"(?:[Ss]ent|[Gg]esendet|[Gg]eschickt|[Vv]erschickt|[Vv]ersandt|[Ee]nvoyé\w*|[Ee]nviad[oa]|[Mm]andado|"
-    r"[Ii]nviat[oa]|"
-    r"[Vv]erzonden|[Vv]erstuurd|[Ww]ysłan[eoay]|[Ss]kickat|[Ss]endt|[Ll]ähetetty|[Oo]desláno|[Pp]osláno|"
-    r"[Oo]dosl[aá]n[eé]|"
-    r"[Оо]тправлен\w*|[Нн]адіслано|[Вв]ідправлено|gönderildi|送信|发自|發自|发送|傳送|보냄|보낸|"
-    r"[Tt]rimis|[Kk]üldve|[Ee]lküldve|Poslano|[Σσ]τάλθηκε)"
-)
 PHONE = re.compile(rf"\b{SENT}.{{0,50}}?{DEVICE}|{DEVICE}.{{0,40}}?{SENT}")
-JOKE = re.compile(r"Sent (?:from|via|with|using|by) (?:a|an|my|the) [^.,;:!?]{2,60}$")
+JOKE = re.compile(r"Sent (?:from|via|with|using|by) (?:(?:a|an|my|the) [^.,;:!?]{2,60}|[A-Z][\w.]*(?: [\w.]+){0,4})$")
 GET = re.compile(r"\b(?:Outlook|Yahoo Mail|Proton Mail|Gmail)\b.{1,30}\b(?:iOS|Android|Mac|iPhone|iPad)\b")
 EXCUSE = re.compile(r"typo|brev|excuse|pardon|Tippfehler|Kürze|entschuldig|errores|fautes|errori", re.IGNORECASE)
 
-REGARDS = (
-    # English
-    r"(?:with |my )?(?:(?:very |kind|kindest|best|warm|warmest|many) ?)+(?:regards|wishes|"
-    r"greetings)(?: from \w+)?|regards|"
-    r"all the best|yours(?: sincerely| faithfully| truly)?|(?:very )?(?:sincerely|truly|respectfully|"
-    r"cordially)(?: yours)?|"
-    r"cheers|take care|rgds|warmly|have a (?:nice|great|good|lovely) (?:day|weekend|evening|one)|"
-    # German
-    r"mit (?:\w+ ){1,3}(?:gr(?:ü|ue)(?:ß|ss)en|gru(?:ß|ss))(?: aus \w+)?|(?:(?:viele|liebe|beste|schöne|"
-    r"herzliche|freundliche|sonnige) )?"
-    r"gr(?:ü|ue)(?:ß|ss)e(?: aus \w+)?|(?:(?:besten|lieben|freundlichen|schönen|herzlichen|viele) )?gru(?:ß|ss)|mfg|"
-    r"hochachtungsvoll|"
-    # French
-    r"(?:(?:bien|très) )?cordialement(?: vôtre)?|bien à (?:vous|toi)|(?:meilleures |sincères |cordiales )?salutations"
-    r"(?: distinguées| cordiales| les meilleures)?|bonne (?:journée|soirée|réception|fin de journée)|"
-    r"amicalement|respectueusement|"
-    r"cdlt|bises|(?:veuillez|je vous prie|nous vous prions|recevez).{5,90}(?:salutations|sentiments|"
-    r"considération).{0,40}|"
-    # Spanish, Portuguese, Italian
-    r"(?:un |reciba un |reciban un )?(?:cordial |afectuoso |atento )?saludos?(?: cordiale?s?)?|"
-    r"(?:muy )?atentamente|cordialmente|"
-    r"(?:um |un )?(?:fuerte |grande )?abra[zç]os?|atenciosamente|(?:com os )?(?:melhores |meus )?cumprimentos|"
-    r"saudações|"
-    r"(?:(?:cordiali|distinti|cari|i migliori|tanti|i più cordiali) )?saluti|un (?:caro|cordiale) saluto|in fede|"
-    # Dutch, Polish, Czech
-    r"(?:met )?(?:(?:vriendelijke|hartelijke|beste|warme) )?groet(?:en|jes)?|mvg|hoogachtend|"
-    r"(?:serdecznie |gorąco )?pozdrawiam(?: serdecznie)?|z poważaniem|z wyrazami szacunku|"
-    r"(?:serdeczne )?pozdrowienia|pozdr|"
-    r"s (?:přátelským |přáním hezkého )?(?:pozdravem|dne)|s úctou|zdravím|"
-    # Swedish, Danish, Norwegian, Finnish
-    r"(?:med )?(?:(?:vänliga?|bästa|varma|venlig|vennlig|beste|de bedste|bedste|kærlig|hjertelig) )?"
-    r"(?:hälsning(?:ar)?|hils(?:en|ner))|mvh|vh|kh|(?:ystävällisin |parhain |lämpimin )?terveisin|"
-    r"kunnioittavasti|terveiset|terv|"
-    # Russian, Ukrainian, Turkish
-    r"с (?:глубоким )?уважением|с наилучшими пожеланиями|всего (?:доброго|хорошего|наилучшего)|"
-    r"з повагою|з найкращими побажаннями|щиро ваш[аі]?|(?:en içten )?saygılar(?:ımla|ımızla)?|iyi (?:çalışmalar|"
-    r"günler)|sevgiler|"
-    # Japanese, Chinese
-    r"(?:何卒|どうぞ|以上、?)?(?:よろしく|宜しく)(?:お願い|御願い)(?:いた|致|申し上げ)?(?:し)?ます|敬具|"
-    r"此致|敬礼|敬禮|此致敬礼|顺祝商祺|順頌商祺|祝好|祝您?(?:工作|生活|一切)(?:顺利|愉快)"
-)
-THANKS = (
-    r"(?:many )?thanks(?: a lot| so much| very much| again| in advance| for your help)*|thank you(?: so much|"
-    r" very much| again|"
-    r" in advance| for your help)*|thx|ty|(?:vielen |besten |herzlichen )?dank(?:e)?(?: schön| sehr| im voraus)?|"
-    r"merci(?: beaucoup| d'avance| par avance)*|(?:muchas )?gracias(?: de antemano)?|grazie(?: mille| in anticipo)*|"
-    r"(?:alvast |hartelijk )?(?:bedankt|dank (?:je|u)(?: wel)?)|(?:muito )?obrigad[oa]|(?:z góry )?dziękuję|"
-    r"tack(?: på förhand| så mycket)?|(?:mange )?takk?(?: på forhånd| for hjelpen)?|kiitos(?: etukäteen| paljon)?|"
-    r"(?:předem )?děkuji|(?:заранее )?спасибо|(?:наперед )?дякую|teşekkürler|ありがとうございます|"
-    r"谢谢|謝謝|감사합니다|고맙습니다"
-)
 NAME = r"[^\W\d_a-zß-ÿ][\w.'’-]*"
-CURT = r"best|lg|vg|br|kr|att|ty|love|xo(?:xo)?"  # also words and brands: a name on their line needs a comma before it
-AND = r"\s?(?:/|\||,|&|und|and|et|y|e|en|och|og|i|и)\s?"
 BY = rf"{NAME}(?: {NAME}){{0,2}}"
 REGARDED = re.compile(
     rf"[\s*_]{{0,3}}(?i:(?:(?:{THANKS}|{REGARDS}|{CURT}){AND})?(?:(?:{REGARDS})(?:[\s,.!;:~、。–-]{{1,6}}(?-i:{BY}))?|"
@@ -97,50 +41,12 @@ THANKED = re.compile(rf"[\s*_]{{0,3}}(?i:{THANKS})[\s,.!;:~、。*_–-]{{0,6}}$
 THANKED_BY = re.compile(rf"[\s*_]{{0,3}}(?i:{THANKS})(?:[,.!–-]{{1,3}}\s?|\s){BY}\s*$")
 DASHED_NAME = re.compile(rf"\s{{0,2}}(?:[-–—~]{{1,2}} ?){NAME}(?: {NAME}){{0,2}}\s*$")
 
-DISCLAIMER_OPENING = re.compile(
-    r"\W{0,4}(?:confidential(?:ity)?(?: notice| statement)?\s*[:.-]|legal notice|disclaimer\b|"
-    r"important notice\s*:|privacy notice\s*:|"
-    r"avis de confidentialité|aviso (?:legal|de confidencialidad)|avviso di riservatezza|vertraulichkeitshinweis|"
-    r"haftungsausschluss)|\W{0,4}(?:please consider|think of|save) .{0,30}(?:environment|paper|trees).{0,40}print|"
-    r"\W{0,4}(?:bitte )?(?:denken|prüfen) sie.{0,60}(?:umwelt|ausdruck)|\W{0,4}(?:pensez|"
-    r"merci de penser).{0,60}imprimer|"
-    r"\W{0,4}(?:virus-free|virenfrei|sans virus|libre de virus)\b|\W{0,4}(?:this|diese|cet|ce|este|questa).{0,30}"
-    r"(?:scanned|checked|überprüft|geprüft).{0,30}(?:virus|avast|avg)",
-    re.IGNORECASE,
-)
-SECRET = re.compile(
-    r"confiden|vertraulich|riservat|vertrouwelijk|poufn|konfidenti|fortrolig|luottamuksel|důvěrn|конфиденциальн|"
-    r"конфіденційн|"
-    r"gizli|機密|保密|机密|기밀|privileged|prohibited",
-    re.IGNORECASE,
-)
-RECIPIENT = re.compile(
-    r"(?:intended|solely|only) (?:solely |only )?for|(?:intended )?recipient|addressee|in error|empfänger|"
-    r"adressat|irrtümlich|"
-    r"destinat|par erreur|por error|per errore|bestemd|ten onrechte|adresat|omyłkow|mottagare|modtager|mottaker|"
-    r"vastaanottaj|"
-    r"příjemc|получател|адресат|alıcı|受信者|收件人|수신자",
-    re.IGNORECASE,
-)
-LIST_FOOTER = re.compile(
-    r"\bmailing[ -]?list\b|you (?:have )?received this (?:message|email|e-mail) because|you are receiving this|"
-    r"to unsubscribe(?:,| from (?:this|the)| send| visit| click|:)|(?:um sich )?(?:vom newsletter )?abzumelden|"
-    r"se désabonner|"
-    r"darse de baja|unsubscribe:|list-unsubscribe|mailman/listinfo",
-    re.IGNORECASE,
-)
 CONTACT = re.compile(
     r"@|www\.|https?:|\b(?:tel|phone|fon|fax|mob(?:ile|il)?|cell|handy|тел)\b\W|\+\d{1,3}[ (\d]|[|·•]|\b(?:ltd|"
     r"inc|gmbh|llc|bv|ab|oy)\b",
     re.IGNORECASE,
 )
-SMALL = frozenset(
-    "of and the for in at on de du des la le del di da do dos das e y et und der die für im am von van zu i w".split()
-)
-POLITE = re.compile(
-    r"(?:please|pls|kindly|bitte|s'il|merci de|por favor|per favore|proszę|prosím|alstublieft|пожалуйста|lütfen)\b",
-    re.IGNORECASE,
-)
+LETTER = re.compile(r"[^\W_]")
 POSTSCRIPT = re.compile(r"\s*(?:P\.?\s?P?\.?S\b|N\.?B\.?\s?:)", re.IGNORECASE)
 ASKS = re.compile(r"[?？؟](?:\W|$)|[かのね]。|吗|嗎")
 NUMBERED = re.compile(
@@ -156,7 +62,7 @@ def says(line: str) -> bool:
     line = re.sub(r"https?:\S+", "", line[:LOOK]).strip()
     if POSTSCRIPT.match(line) or NUMBERED.search(line) or ASKS.search(line):
         return True
-    words = line.split()
+    words = line.split() if LETTER.search(line) else []
     small = [word for word in words if word[0].islower() and "@" not in word and word.strip(".,") not in SMALL]
     if CONTACT.search(line):
         return len(small) >= 4
@@ -164,7 +70,8 @@ def says(line: str) -> bool:
         return True
     if len(words) >= 4 and line[-1] in ".!…" and len(words[-1]) > 4:
         return True
-    return len(words) >= 9 or (len(line) >= 10 and line[-1] in "。！요다") or (len(line) >= 20 and len(words) == 1)
+    wide = len(words) == 1 and not line.isascii()  # a script without blanks between words
+    return len(words) >= 9 or (len(line) >= 10 and line[-1] in "。！요다") or (len(line) >= 20 and wide)
 
 
 def paragraph(lines: Sequence[str], end: int) -> tuple[int, int]:
@@ -231,7 +138,7 @@ def trim_end(lines: Sequence[str], cut: list[bool], end: int) -> int:
     return end
 
 
-def cut_signature(lines: Sequence[str], first: bool) -> list[bool]:
+def cut_signature(lines: Sequence[str], name: str, first: bool) -> list[bool]:
     """Which of a person's own lines are signature. `first`: nothing of theirs stands above, so words must come."""
     cut = [False] * len(lines)
     end = trim_end(lines, cut, len(lines))
@@ -255,13 +162,24 @@ def cut_signature(lines: Sequence[str], first: bool) -> list[bool]:
             keep = not blank(lines[n]) and (keep or (n > start and says(lines[n])))
             cut[n] = not keep
         return cut
-    name = paragraph(lines, end)[1] - 1
-    if name > 0 and DASHED_NAME.match(lines[name][:LOOK]) and blank(lines[name - 1]):
-        above = lines[paragraph(lines, name)[1] - 1].strip()
+    start, end = paragraph(lines, end)
+    if start == end or (first and not any(map(LETTER.search, lines[:start]))):
+        return cut
+    if bears(lines[start], name) and not any(map(says, lines[start + 1 : end])):
+        cut[start:end] = [True] * (end - start)
+        trim_end(lines, cut, start)
+    elif start == end - 1 and DASHED_NAME.match(lines[start][:LOOK]):
+        above = lines[paragraph(lines, start)[1] - 1].strip()
         if above and above[-1] not in ":,：" and not above.startswith(("-", "*", "–", "•")):
-            cut[name:end] = [True] * (end - name)
-            trim_end(lines, cut, name)
+            cut[start] = True
+            trim_end(lines, cut, start)
     return cut
+
+
+def bears(line: str, name: str) -> bool:
+    """Whether the line is the sender's name, or one part of it."""
+    line, name = line.strip(" \t*_-–—~,.!").casefold(), name.casefold()
+    return bool(line) and (line == name or (len(line) > 1 and line in name.replace(",", " ").split()))
 
 
 def valediction(lines: Sequence[str], end: int, first: bool) -> int | None:
