@@ -5,20 +5,36 @@ import re
 DEVICE = (
     r"(?:i(?:Phone|Pad|Pod|OS)|Android|Samsung|Galaxy|Huawei|Xiaomi|Redmi|OnePlus|Oppo|Pixel|HTC|Motorola|LG|"
     r"Nokia|Sony|Xperia|"
-    r"Black[Bb]erry|Windows|Outlook|Yahoo|AOL|GMX|WEB\.DE|T-Online|freenet|Gmail|Spark|Airmail|Mail|BlueMail|"
+    r"Black[Bb]erry|Windows|Outlook|Yahoo|AOL|GMX|WEB\.DE|T-Online|freenet|Gmail|Spark|Airmail|(?<=from )Mail\b|"
+    r"BlueMail|"
     r"Proton ?Mail|Proton|"
     r"[Mm]obile?|[Mm]obil\w*|[Ss]mart[- ]?[Pp]hones?|[Hh]andy|[Tt]el[eé]fon\w*|[Tt]el[eé]fono|[Pp]hone|"
     r"[Tt]ablet|Tutanota|Tuta|"
     r"Thunderbird|Apple Watch|celular|móvil|cell(?:ulare|phone)|telefoon|puhelim\w+|komór\w+|Gerät|appareil|"
     r"dispositivo|Mac(?:Book)?|смартфон\w*|телефон\w*|Почт\w*|手机|手機|邮箱|信箱|スマートフォン|携帯)"
 )
-SENT = (
-    r"(?:[Ss]ent|[Gg]esendet|[Gg]eschickt|[Vv]erschickt|[Vv]ersandt|[Ee]nvoyé\w*|[Ee]nviad[oa]|[Mm]andado|"
-    r"[Ii]nviat[oa]|"
-    r"[Vv]erzonden|[Vv]erstuurd|[Ww]ysłan[eoay]|[Ss]kickat|[Ss]endt|[Ll]ähetetty|[Oo]desláno|[Pp]osláno|"
-    r"[Oo]dosl[aá]n[eé]|"
-    r"[Оо]тправлен\w*|[Нн]адіслано|[Вв]ідправлено|gönderildi|送信|发自|發自|发送|傳送|보냄|보낸|"
-    r"[Tt]rimis|[Kk]üldve|[Ee]lküldve|Poslano|[Σσ]τάλθηκε)"
+PROGRAM = (
+    r"(?:Superhuman|Mailspring|Shortwave|Missive|Canary|Spike|Edison|Newton|Boxer|Mailbird|eM Client|HEY|Fastmail|"
+    r"Polymail|Front|Nine|K-9|FairEmail|Posteo|Mailo)"
+)
+FROM = (  # how the line opens that a phone or a program adds
+    r"Sent (?:from|via|with|using|by|on)|Gesendet (?:von|mit|vom|aus|über)|Envoyée? (?:de|depuis|avec|à partir|"
+    r"via|par|du)|"
+    r"Enviad[oa] (?:desde|do|da|de|com|con|a partir|via|pel[oa])|Mandado desde|Inviat[oa] (?:da|dal|dall|con|"
+    r"tramite)|"
+    r"(?:Verzonden|Verstuurd) (?:vanaf|van|met|via|vanuit)|Wysłan[eoay] (?:z|ze|za|przez)|Skickat (?:från|med|via)|"
+    r"Sendt (?:fra|med|via)|Lähetetty|(?:Odesláno|Posláno|Odosl[aá]n[eé]|Poslano) (?:z|ze|s|iz)|"
+    r"Отправлено (?:с|из|от|через)|(?:Надіслано|Відправлено) (?:з|із|від|через)|Trimis de pe|"
+    r"(?:Diese (?:E-?Mail|Mail|Nachricht) wurde|This (?:e-?mail|message) was sent|Ce message a été envoyé)|"
+    r"(?:Von|Vom|Mit|Mobil|Unterwegs)(?= .{0,50}gesendet\W*$)|发自|發自|"
+    r"(?=.{0,30}(?:から送信|傳送|发送|에서 보냄|gönderildi|küldve))"
+)
+GET = (
+    r"(?:Get|Download|Holen Sie sich|Hol dir|Téléchargez|Télécharger|Obtenez|Obtener|Obtén|Obter|Obtenha|Ottieni|"
+    r"Scarica|Haal|Skaffa|Hämta|Hent|Skaff deg|Få|Hanki|Pobierz|Získat|Stáhnout|Скачать|Получить|Отримати|"
+    r"Завантажити|获取|取得) (?:\w+ )?(?:Outlook|Yahoo Mail|Proton Mail|Gmail)\b.{1,12}?"
+    r"\b(?:iOS|Android|Mac|iPhone|iPad|Windows)\b\W{0,3}(?:https?\S*)?\W*$|"
+    r"Outlook.{1,30}(?:aka\.ms|edinin|downloaden|をダウンロード|다운로드)"
 )
 REGARDS = (
     # English
@@ -81,17 +97,23 @@ POLITE = re.compile(
     re.IGNORECASE,
 )
 DISCLAIMER_OPENING = re.compile(
-    r"\W{0,4}(?:confidential(?:ity)?(?: notice| statement)?\s*[:.-]|legal notice|disclaimer\b|"
-    r"important notice\s*:|privacy notice\s*:|"
-    r"avis de confidentialité|aviso (?:legal|de confidencialidad)|avviso di riservatezza|vertraulichkeitshinweis|"
-    r"haftungsausschluss)|\W{0,4}(?:p )?(?:please consider|think of|save) .{0,30}(?:environment|paper|"
-    r"trees).{0,40}print|"
-    r"\W{0,4}(?:bitte )?(?:denken|prüfen) sie.{0,60}(?:umwelt|ausdruck)|\W{0,4}(?:pensez|"
-    r"merci de penser).{0,60}imprimer|"
-    r"\W{0,4}(?:virus-free|virenfrei|sans virus|libre de virus)\b|\W{0,4}(?:this|diese|cet|ce|este|questa).{0,30}"
-    r"(?:scanned|checked|überprüft|geprüft).{0,30}(?:virus|avast|avg)",
+    r"\W{0,4}(?:(?:confidentiality|legal|privacy) (?:notice|statement)|e-?mail disclaimer|avis de confidentialité|"
+    r"aviso (?:legal|de confidencialidad)|avviso di riservatezza|vertraulichkeitshinweis|haftungsausschluss)\b|"
+    r"\W{0,4}(?:p )?(?:please consider|think of|save) .{0,30}(?:environment|paper|trees).{0,40}print|"
+    r"\W{0,4}(?:bitte )?(?:denken|prüfen) sie.{0,60}(?:umwelt|ausdruck)|"
+    r"\W{0,4}(?:pensez|merci de penser).{0,60}imprimer|"
+    r"\W{0,4}(?:virus-free|virenfrei|sans virus|libre de virus)\b|"
+    r"\W{0,4}(?:this|diese|cet|ce|este|questa) (?:e-?mail|message|nachricht|courriel|correo).{0,30}"
+    r"(?:scanned|checked|überprüft|geprüft|vérifié|analizad).{0,30}(?:virus|avast|avg)",
     re.IGNORECASE,
 )
+MAIL = re.compile(
+    r"\be-?mails?\b|\bmessage\b|\btransmission\b|nachricht|courriel|correo|mensaje|mensagem|messaggio|bericht|"
+    r"wiadomo|"
+    r"meddeland|melding|viesti|zpráv|сообщени|письм|повідомлен|лист|mesaj|ileti|メール|邮件|郵件|메일|메시지",
+    re.IGNORECASE,
+)
+MINE = re.compile(r"\b(?:I|[Mm]y|[Ii]ch|[Mm]ein\w*|[Jj]e|[Mm]on|[Mm]a)\b")
 SECRET = re.compile(
     r"confiden|vertraulich|riservat|vertrouwelijk|poufn|konfidenti|fortrolig|luottamuksel|důvěrn|конфиденциальн|"
     r"конфіденційн|"
@@ -107,9 +129,12 @@ RECIPIENT = re.compile(
     re.IGNORECASE,
 )
 LIST_FOOTER = re.compile(
-    r"\bmailing[ -]?list\b|you (?:have )?received this (?:message|email|e-mail) because|you are receiving this|"
-    r"to unsubscribe(?:,| from (?:this|the)| send| visit| click|:)|(?:um sich )?(?:vom newsletter )?abzumelden|"
-    r"se désabonner|"
-    r"darse de baja|unsubscribe:|list-unsubscribe|mailman/listinfo",
+    r"\W{0,4}(?:you (?:have )?received this (?:message|e-?mail) because|you are receiving this|"
+    r"to unsubscribe(?:,? (?:from th|send|visit|click|go)|:)|um sich (?:vom newsletter )?abzumelden|unsubscribe:)",
+    re.IGNORECASE,
+)
+LIST = re.compile(
+    rf"\bmailing[ -]?list\b|list-unsubscribe|mailman/listinfo|unsubscribe|abzumelden|désabonner|darse de baja|"
+    rf"(?m:^{LIST_FOOTER.pattern})",
     re.IGNORECASE,
 )

@@ -75,9 +75,10 @@ FORWARD = re.compile(
 )
 ABOVE = re.compile(
     r"\W{0,12}(?:please )?(?:(?:type|write|enter|add) )?(?:your )?reply (?:above|over) th(?:is|e) line|"
-    r"\W{0,12}bitte .{0,30}(?:über|oberhalb) dieser (?:zeile|linie)|"
-    r"\W{0,12}(?:répond|écri).{0,40}au-dessus de cette ligne|\W{0,12}(?:respond|escrib).{0,40}encima de esta línea|"
-    r"\W{0,12}(?:rispond|scriv).{0,40}sopra questa (?:riga|linea)|\W{0,12}.{0,30}boven deze (?:lijn|regel)|"
+    r"\W{0,12}bitte (?:antwort|schreib).{0,30}(?:über|oberhalb) dieser (?:zeile|linie)|"
+    r"\W{0,12}(?:répond|écriv).{0,40}au-dessus de cette ligne|\W{0,12}(?:respond|escrib).{0,40}encima de esta línea|"
+    r"\W{0,12}(?:rispond|scriv).{0,40}sopra questa (?:riga|linea)|"
+    r"\W{0,12}(?:antwoord|schrijf|reageer|typ).{0,30}boven deze (?:lijn|regel)|"
     r"\W{0,12}(?:respond|escrev).{0,40}acima desta linha",
     re.IGNORECASE,
 )
@@ -131,7 +132,9 @@ def marked(text: Page, at: int) -> Introduction | None:
     """ "-----Original Message-----", a rule or "Begin forwarded message:", and the headers below."""
     line = text.lines[at][:LOOK]
     dashed, ruled = MARKER.match(line), RULE.match(line)
-    announced = len(line) < 80 and line.rstrip(" *").endswith((":", "：")) and FORWARD.search(line)
+    announced = (
+        len(line) < 80 and line.rstrip(" *").endswith((":", "：")) and FORWARD.search(line) and not ONESELF.search(line)
+    )
     if not (dashed or ruled or announced):
         return None
     if dashed and VERB.search(line) and DATE.search(line):
@@ -209,7 +212,10 @@ def attribution(text: Page, at: int) -> Introduction | None:
 
 def judge(text: str, before_quote: bool) -> bool | None:
     """Whether this is an attribution (None: it is not), and one so clear that unquoted text below it is history."""
-    date, time, address, verb = DATE.search(text), TIME.search(text), ADDRESS.search(text), VERB.search(text)
+    date = DATE.search(text)
+    if not (date or before_quote):
+        return None
+    time, address, verb = TIME.search(text), ADDRESS.search(text), VERB.search(text)
     ended = text.rstrip("*_ ").endswith((":", "："))
     opens, words = OPENING.match(text), ADDRESS.sub("", text)
     if ended and date and time and not ONESELF.search(words):

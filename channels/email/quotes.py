@@ -22,7 +22,7 @@ MOST_BULLETS = 10
 MOST_CHARACTERS = 200_000  # of a text that are looked at: what is beyond goes where the last line went
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-INITIALS = re.compile(r"\s{0,3}([A-Za-z]{1,10}>)\s")
+INITIALS = re.compile(r"\s{0,3}([A-Z](?:[a-z]{1,9}|[A-Z])?>)\s")
 QUOTED_TWICE = re.compile(r"\s{0,3}>\s?>")
 WORD = re.compile(r"\w|[^\s\x00-\u2fff]|[\u2600-\u27bf]|[:;]-?[()D]|\?")
 STRAY_MARK = re.compile(r">(?:From |\d)")

@@ -8,12 +8,17 @@ from channels.email.closings import (
     CURT,
     DEVICE,
     DISCLAIMER_OPENING,
+    FROM,
+    GET,
+    LIST,
     LIST_FOOTER,
+    MAIL,
+    MINE,
     POLITE,
+    PROGRAM,
     RECIPIENT,
     REGARDS,
     SECRET,
-    SENT,
     SMALL,
     THANKS,
 )
@@ -26,9 +31,8 @@ MOST_TRIMS = 20  # disclaimers, footers and phones' lines below one another
 LONGEST_PARAGRAPH = 4000  # characters of it that are looked at
 
 DELIMITER = re.compile(r"\s{0,2}(?:--|—)[ \t\xa0]*$")
-PHONE = re.compile(rf"\b{SENT}.{{0,50}}?{DEVICE}|{DEVICE}.{{0,40}}?{SENT}")
-JOKE = re.compile(r"Sent (?:from|via|with|using|by) (?:(?:a|an|my|the) [^.,;:!?]{2,60}|[A-Z][\w.]*(?: [\w.]+){0,4})$")
-GET = re.compile(r"\b(?:Outlook|Yahoo Mail|Proton Mail|Gmail)\b.{1,30}\b(?:iOS|Android|Mac|iPhone|iPad)\b")
+PHONE = re.compile(rf"(?:{FROM}).{{0,60}}?(?:{DEVICE}|{PROGRAM}\b)|{GET}")
+JOKE = re.compile(r"Sent (?:from|via|with|using|by) (?:a|an|my) [^.,;:!?]{2,60}$")
 EXCUSE = re.compile(r"typo|brev|excuse|pardon|Tippfehler|Kürze|entschuldig|errores|fautes|errori", re.IGNORECASE)
 
 NAME = r"[^\W\d_a-zß-ÿ][\w.'’-]*"
@@ -74,6 +78,12 @@ def says(line: str) -> bool:
     return len(words) >= 9 or (len(line) >= 10 and line[-1] in "。！요다") or (len(line) >= 20 and wide)
 
 
+def tells(line: str) -> bool:
+    """Whether a line below a mere "--" is said to us: more than `says`, for signatures hold mottoes too."""
+    line = line[:LOOK].strip()
+    return bool(NUMBERED.search(line) or POLITE.match(line) or (says(line) and len(line.split()) >= 8))
+
+
 def paragraph(lines: Sequence[str], end: int) -> tuple[int, int]:
     """The last paragraph before `end`: its first line and the line after its last."""
     while end and blank(lines[end - 1]):
@@ -95,7 +105,7 @@ def sent_by_phone(line: str) -> bool:
         return False
     if len(head[0].split()) > 12:
         return False
-    return bool(PHONE.search(head[0]) or JOKE.match(head[0]) or GET.search(head[0]))
+    return bool(PHONE.match(head[0]) or JOKE.match(head[0]))
 
 
 def opens_with_phone(line: str) -> bool:
@@ -109,7 +119,9 @@ def boilerplate(text: str) -> bool:
     text = text[:LONGEST_PARAGRAPH]
     if DISCLAIMER_OPENING.match(text):
         return True
-    return bool(len(text) > 80 and SECRET.search(text) and RECIPIENT.search(text) and not ASKS.search(text))
+    if len(text) < 70 or ASKS.search(text) or MINE.search(text):
+        return False
+    return all(each.search(text) for each in (SECRET, RECIPIENT, MAIL))
 
 
 def trim_end(lines: Sequence[str], cut: list[bool], end: int) -> int:
@@ -122,11 +134,7 @@ def trim_end(lines: Sequence[str], cut: list[bool], end: int) -> int:
         rule = next((n for n in range(start, stop) if RULE.match(lines[n])), None)
         if boilerplate(" ".join(line.strip() for line in lines[start:stop])):
             end = start
-        elif (
-            rule is not None
-            and stop - rule <= 10
-            and LIST_FOOTER.search("\n".join(lines[rule:stop])[:LONGEST_PARAGRAPH])
-        ):
+        elif rule is not None and stop - rule <= 10 and LIST.search("\n".join(lines[rule:stop])[:LONGEST_PARAGRAPH]):
             end = rule
         elif stop - start <= 8 and LIST_FOOTER.match("\n".join(lines[start:stop])[:LONGEST_PARAGRAPH]):
             end = start
@@ -146,7 +154,7 @@ def cut_signature(lines: Sequence[str], name: str, first: bool) -> list[bool]:
         if DELIMITER.match(lines[n]):
             below = [line for line in lines[n + 1 : end] if not blank(line)]
             # Without its blank the delimiter may be a rule between two parts of what is said.
-            more = not lines[n].endswith("-- ") and any(says(line) and len(line.split()) >= 8 for line in below)
+            more = not lines[n].endswith("-- ") and any(map(tells, below))
             if (
                 len(below) <= MOST_BELOW_DELIMITER
                 and not more
@@ -193,7 +201,7 @@ def valediction(lines: Sequence[str], end: int, first: bool) -> int | None:
         below = [each for each in lines[n + 1 : end] if not blank(each)]
         if below and says(below[0]):
             continue  # it goes on: "Thanks," and then what for
-        named = below and len(below[0].split()) <= 5
+        named = below and len(below[0].split()) <= 5 and not any(word[0].islower() for word in below[0].split())
         if not regards and not named and not THANKED_BY.match(line):
             continue
         if sum(not says(each) for each in below) <= MOST_LINES:
