@@ -1,6 +1,6 @@
 """The contract of a channel: what comes in, what goes out, and the errors that say what to do next."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -175,7 +175,7 @@ class Page:
 
 #: `await receive(parsed, state)` commits what came in and the new state in one transaction.
 Receive = Callable[[Sequence[Parsed], Mapping[str, Any]], Awaitable[None]]
-Listen = Callable[[Receive, Mapping[str, Any]], Awaitable[None]]
+Listen = Callable[[Receive, Mapping[str, Any]], Coroutine[Any, Any, None]]
 
 
 class Channel:
@@ -229,6 +229,10 @@ class Channel:
 
     async def send(self, outbound: Outbound) -> Receipt:
         raise Undeliverable(f"The channel {self.name} cannot send.", permanent=True)
+
+    def address(self, recipient: str, memo: Mapping[str, Any]) -> str:
+        """Where a message to `recipient` really goes: what `most_automatic_an_hour` counts."""
+        return recipient
 
     def window(self, last_customer_at: float | None, now: float) -> Window:
         """Whether free text may be sent at `now` (seconds since 1970)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlmodel import col, select
@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from dashboard import grounds, queue, timeline, words
 from dashboard.auth import Acting, SignedIn, Who, look, needs
-from dashboard.pages import DeskRoute, by_htmx, context_of, render
+from dashboard.pages import DeskRoute, Id, by_htmx, context_of, render
 from service import conversations, labels
 from service.context import Context
 from service.flow import clean
@@ -32,7 +32,6 @@ LOOK_SECONDS = 15.0
 REST_SECONDS = 0.2
 
 #: What the databases take as a key.
-Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 #: The conversation that is open beside the queue; 0: none.
 Shown = Annotated[int, Query(ge=0, le=2**63 - 1)]
 

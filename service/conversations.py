@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, func, select, update
+from sqlmodel import col, func, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Inbound
@@ -67,21 +67,42 @@ def touch(session: AsyncSession, conversation: Conversation, at: float | None = 
 
 
 async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Conversation:
-    """The conversation of an inbound message's thread, locked; made with its customer if it is the first."""
-    statement = select(Conversation).where(Conversation.channel == channel, Conversation.thread == inbound.thread)
+    """The conversation an inbound message belongs to, locked; made with its customer if it is the first.
+
+    That is where an earlier message of the same sender's that it refers to is, else that of its thread.
+    """
+    thread = await _thread_referred_to(session, channel, inbound) or inbound.thread
+    statement = select(Conversation).where(Conversation.channel == channel, Conversation.thread == thread)
     statement = statement.with_for_update().execution_options(populate_existing=True)
     conversation = (await session.exec(statement)).first()
     if conversation is None:
         identity = await _identity(session, channel, inbound)
         await _insert_once(
             session,
-            Conversation(
-                customer_id=identity.customer_id, identity_id=identity.id, channel=channel, thread=inbound.thread
-            ),
+            Conversation(customer_id=identity.customer_id, identity_id=identity.id, channel=channel, thread=thread),
         )
         wake(session, NEW_CONVERSATION)
         conversation = (await session.exec(statement)).one()
     return conversation
+
+
+async def _thread_referred_to(session: AsyncSession, channel: str, inbound: Inbound) -> str | None:
+    """Of the nearest message it refers to in a conversation of its sender's own: a reference proves nothing."""
+    if not inbound.refers_to:
+        return None
+    query = (
+        select(Message.external_id, Message.known_as, Conversation.thread)
+        .join(Conversation, col(Conversation.id) == col(Message.conversation_id))
+        .join(Identity, col(Identity.id) == col(Conversation.identity_id))
+        .where(
+            Message.channel == channel,
+            or_(col(Message.external_id).in_(inbound.refers_to), col(Message.known_as).in_(inbound.refers_to)),
+            Identity.external_id == inbound.sender,
+        )
+        .order_by(col(Message.id))
+    )
+    threads = {name: row[2] for row in (await session.exec(query)).all() for name in row[:2]}
+    return next((threads[name] for name in inbound.refers_to if name in threads), None)
 
 
 async def _identity(session: AsyncSession, channel: str, inbound: Inbound) -> Identity:
@@ -91,7 +112,7 @@ async def _identity(session: AsyncSession, channel: str, inbound: Inbound) -> Id
     customer = Customer(name=inbound.name, email=inbound.email, phone=inbound.phone)
     session.add(customer)
     await session.flush()
-    made = Identity(customer_id=customer.id, channel=channel, external_id=inbound.sender)
+    made = Identity(customer_id=customer.id, channel=channel, external_id=inbound.sender, verified=inbound.verified)
     if not await _insert_once(session, made):
         await session.delete(customer)
     return (await session.exec(query)).one()
@@ -270,7 +291,7 @@ async def take_over(
     if take_from is None or conversation.assigned_to != take_from:
         await _not_anothers(session, conversation, staff)
     await _silence_agent(session, conversation)
-    conversation.state, conversation.assigned_to = "person", staff.id
+    conversation.state, conversation.assigned_to, conversation.automatic_unseen = "person", staff.id, 0
     conversation.resolved_at = conversation.resolved_by = None
     at = await now(session)
     calls = update(Escalation).where(*_open_calls(conversation), col(Escalation.taken_at).is_(None))
@@ -303,6 +324,7 @@ async def hand_back(session: AsyncSession, conversation_id: int, staff: Staff) -
     if conversation.state not in ("person", "waiting"):
         raise NotPossible("The agent already has this conversation, or it is resolved.")
     was_waiting = conversation.state == "waiting"
+    conversation.automatic_unseen = 0
     await give_turn_to_agent(session, conversation)
     audit(session, conversation, "staff", "handed_back", staff)
     unanswered = await _unanswered(session, conversation)

@@ -3,22 +3,23 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from channels.base import Channel, Inbound, Kind
-from service import conversations
+from channels.base import Channel, Inbound, Kind, Parsed, Quarantined, StatusUpdate
+from service import attachments, conversations, delivery
 from service.agent import Asked, Response, failed
 from service.agent.screen import never_mind
 from service.context import Context
 from service.db import clock, wake
-from service.models import Conversation, Decision, Message
+from service.models import Conversation, Decision, Message, Quarantine
 from service.retries import MOST_ATTEMPTS, backoff
 from service.steps import Step
+from service.wake import NEW_CONVERSATION
 
 log = structlog.get_logger()
 
@@ -39,47 +40,99 @@ DISCLOSURE = (
 
 
 async def receive(context: Context, channel: Channel, inbound: Inbound) -> Message:
-    """Store what came in and owe a response, in one transaction. Seen before: the message as it was stored then."""
-    inbound = replace(inbound, text=clean(inbound.text), name=clean(inbound.name)[:200])
+    """Store one message and owe a response. Seen before: the message as it was stored then."""
+    return (await take(context, channel, [inbound]))[0]
+
+
+async def take(
+    context: Context,
+    channel: Channel,
+    parsed: Sequence[Parsed],
+    also: Callable[[AsyncSession], Awaitable[None]] | None = None,
+) -> list[Message]:
+    """Store everything that a vendor brought and owe what follows from it, in one transaction with what `also` does.
+
+    Gives the messages in it; those seen before as they were stored then.
+    """
     with context.steps("receive", channel=channel.name) as step:
-        message, is_new = await _store(context, channel, inbound)
-        step.note(conversation=message.conversation_id, seq=message.seq, status=message.status if is_new else "known")
-        if is_new:
-            context.metrics.received.labels(channel.name, message.status).inc()
-            log.info(
-                "message.received",
-                channel=channel.name,
-                conversation=message.conversation_id,
-                seq=message.seq,
-                status=message.status,
-            )
-    return message
+        taken: list[tuple[Message, bool]] = []
+        async with context.db.write() as session:
+            for each in parsed:
+                if isinstance(each, Inbound):
+                    taken.append(await _store(context, session, channel, each))
+                elif isinstance(each, StatusUpdate):
+                    await delivery.update(session, channel, each)
+                else:
+                    await _quarantine(context, session, channel, each)
+            if also:
+                await also(session)
+        for message, is_new in taken:
+            status = message.status if is_new else "known"
+            step.note(conversation=message.conversation_id, seq=message.seq, status=status)
+            if is_new:
+                context.metrics.received.labels(channel.name, message.status).inc()
+                log.info(
+                    "message.received",
+                    channel=channel.name,
+                    conversation=message.conversation_id,
+                    seq=message.seq,
+                    status=message.status,
+                )
+    return [message for message, _ in taken]
 
 
-async def _store(context: Context, channel: Channel, inbound: Inbound) -> tuple[Message, bool]:
+async def _store(context: Context, session: AsyncSession, channel: Channel, inbound: Inbound) -> tuple[Message, bool]:
     """The message as it is stored, and whether it was stored just now."""
+    inbound = replace(inbound, text=clean(inbound.text), name=clean(inbound.name)[:200])
     taken_back = len(inbound.text) <= SHORT_MESSAGE and never_mind(inbound.text)
-    async with context.db.write() as session:
-        conversation = await conversations.open(session, channel.name, inbound)
-        known = select(Message).where(Message.channel == channel.name, Message.external_id == inbound.external_id)
-        if message := (await session.exec(known)).first():
-            return message, False
-        status, reason, decision_id = await _place(session, channel, conversation, inbound, taken_back)
-        message = conversations.add_message(
-            session,
-            conversation,
-            author="customer",
-            kind=inbound.kind,
-            external_id=inbound.external_id,
-            text=inbound.text,
-            attachments=[{"name": each.name, "type": each.content_type} for each in inbound.attachments],
-            status=status,
-            reason=reason,
-            answered_by=decision_id,
-        )
-        conversation.last_customer_at = context.clock()
-        await session.flush()
+    conversation = await conversations.open(session, channel.name, inbound)
+    known = select(Message).where(Message.channel == channel.name, Message.external_id == inbound.external_id)
+    if message := (await session.exec(known)).first():
+        return message, False
+    status, reason, decision_id = await _place(session, channel, conversation, inbound, taken_back)
+    message = conversations.add_message(
+        session,
+        conversation,
+        author="customer",
+        kind=inbound.kind,
+        external_id=inbound.external_id,
+        known_as=inbound.known_as or None,
+        subject=clean(inbound.subject),
+        text=inbound.text,
+        rest=clean(inbound.rest),
+        notes=[clean(note) for note in inbound.notes],
+        status=status,
+        reason=reason,
+        answered_by=decision_id,
+    )
+    await session.flush()
+    await attachments.keep(session, message, inbound.attachments)
+    if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers
+        conversation.subject, conversation.memo = message.subject, dict(inbound.memo)
+    conversation.last_customer_at = context.clock()
+    await session.flush()
     return message, True
+
+
+async def _quarantine(context: Context, session: AsyncSession, channel: Channel, found: Quarantined) -> None:
+    """Keep what could not be read, once."""
+    known = select(Quarantine.id).where(Quarantine.channel == channel.name, Quarantine.external_id == found.external_id)
+    if (await session.exec(known)).first() is not None:
+        return
+    session.add(
+        Quarantine(
+            channel=channel.name,
+            external_id=found.external_id,
+            reason=clean(found.reason),
+            sender=clean(found.sender),
+            subject=clean(found.subject),
+            raw=found.raw,
+        )
+    )
+    wake(session, NEW_CONVERSATION)
+    await session.flush()
+    context.metrics.received.labels(channel.name, "quarantined").inc()
+    log.warning("message.quarantined", channel=channel.name)
 
 
 def clean(text: str) -> str:

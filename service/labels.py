@@ -33,7 +33,7 @@ async def label(session: AsyncSession, decision_id: int, staff: Staff, value: st
     if value == "person" and decision.verdict == "escalate":
         raise NotPossible("A person was called for already. Label it right or wrong.")
     if own is None:
-        own = Label(decision_id=decision_id, staff_id=staff.id, value="")  # type: ignore[call-arg]
+        own = Label(decision_id=decision_id, staff_id=staff.id, value="")
     if own.value != value:
         own.value, own.created_at = value, now
         session.add(own)

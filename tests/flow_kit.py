@@ -25,8 +25,8 @@ def make_context(
         settings=Settings(_env_file=None, **values),
         db=db,
         channels={"sink": channel or ScriptedChannel()},
-        knowledge=NoKnowledge(),  # type: ignore[arg-type]
-        agent=ScriptedAgent(script, gate=gate),  # type: ignore[arg-type]
+        knowledge=NoKnowledge(),
+        agent=ScriptedAgent(script, gate=gate),
         metrics=metrics,
         steps=Steps(metrics.step_seconds),
     )

@@ -55,11 +55,11 @@ class MailServer:
         if answer in ("drop", "take and hang") or answer.startswith("250"):
             message = email.message_from_bytes(envelope.content, policy=email.policy.default)
             self.taken.extend((to, message) for to in envelope.rcpt_tos)
-            self.encrypted.append(server.transport.get_extra_info("ssl_object") is not None)  # type: ignore[union-attr]
+            self.encrypted.append(server.transport.get_extra_info("ssl_object") is not None)
         if answer == "take and hang":
             await asyncio.sleep(60)
         if answer == "drop":
-            server.transport.abort()  # type: ignore[union-attr]
+            server.transport.abort()
         return answer
 
     @property

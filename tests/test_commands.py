@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from service.__main__ import Refusal, free_port
+from service.command import Refusal
+from service.demo import free_port
 from tests.conftest import ROOT
 
 ARTICLE = (

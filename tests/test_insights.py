@@ -202,7 +202,7 @@ async def test_what_the_running_service_does_is_what_is_counted(db: Any) -> None
     assert values(found["volume"]) == [2, 2]
     assert values(found["answered"])[0] == 1 / 2
     assert found["escalated"].parts == [("The customer asked for a person", 1)]
-    assert [sum(columns(found[name])["replies"]) for name in ("agent", "person")] == [2, 1]  # type: ignore[arg-type]
+    assert [sum(columns(found[name])["replies"]) for name in ("agent", "person")] == [2, 1]
     assert all(0 <= (found[name].numbers[0].value or 0) < 60 for name in ("agent", "person", "taken"))
     assert values(found["taken"])[2:] == [1, 0]
     assert values(found["cost"]) == [0.02, 0.02]

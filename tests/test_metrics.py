@@ -227,7 +227,7 @@ async def test_only_who_has_the_token_reads_the_metrics_wherever_they_seem_to_ca
     context = watched(db)
     for token in ("", TOKEN[:-1], TOKEN + "x", "é"):
         for forwarded in ({}, {"x-forwarded-for": "127.0.0.1"}):
-            answer = await Reader(context, "").get(authorization=f"Bearer {token}".encode(), **forwarded)  # type: ignore[arg-type]
+            answer = await Reader(context, "").get(authorization=f"Bearer {token}".encode(), **forwarded)
             assert answer.status_code == 403
             assert "firstline_" not in answer.text
             assert TOKEN not in answer.text
@@ -242,8 +242,8 @@ async def test_only_who_has_the_token_reads_the_metrics_wherever_they_seem_to_ca
 
 def test_a_token_that_is_easily_guessed_is_refused() -> None:
     with pytest.raises(ValidationError, match="16 characters"):
-        Settings(_env_file=None, metrics_token="short")  # type: ignore[arg-type]
-    assert TOKEN not in repr(Settings(_env_file=None, metrics_token=TOKEN))  # type: ignore[arg-type]
+        Settings(_env_file=None, metrics_token="short")
+    assert TOKEN not in repr(Settings(_env_file=None, metrics_token=TOKEN))
 
 
 async def test_no_address_method_or_word_of_a_caller_becomes_a_label(db) -> None:

@@ -242,7 +242,7 @@ async def test_what_somebody_had_of_customers_is_back_in_the_queue(desk: Desk, h
     assert await state_of(desk, waits) == ("waiting", None)
     assert await state_of(desk, bens) == ("person", ben.id)
     async with desk.db.read() as session:
-        query = select(Escalation).where(Escalation.closed_at.is_(None), Escalation.taken_at.is_(None))  # type: ignore[union-attr]
+        query = select(Escalation).where(Escalation.closed_at.is_(None), Escalation.taken_at.is_(None))
         calls = (await session.exec(query.order_by(Escalation.conversation_id))).all()
     assert {each.conversation_id for each in calls} >= {taken, waits}
     assert len([each for each in calls if each.conversation_id == taken]) == 1
