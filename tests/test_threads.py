@@ -5,7 +5,7 @@ from sqlmodel import col, select
 
 from channels.base import Attachment as Came
 from channels.base import Inbound, Kind, StatusUpdate
-from service import conversations, delivery, flow
+from service import delivery, flow, lease, staff_verbs
 from service.models import Attachment, AuditEvent, Conversation, Delivery, Escalation, Identity, Message
 from tests.fakes import ScriptedChannel
 from tests.flow_kit import make_context, make_staff, settle_all
@@ -121,7 +121,7 @@ async def test_what_nobody_knows_of_changes_nothing(db) -> None:
 async def test_a_failure_that_is_told_before_our_own_send_returns_is_kept(db) -> None:
     context = make_context(db)
     await take(context, mail("ana", "a1"))
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     assert claim
     await flow.respond(context, claim)
     parcel = await delivery.claim_delivery(context)
@@ -162,7 +162,7 @@ async def test_an_hour_later_it_goes_on_and_staff_were_never_held_up(db) -> None
     stopped = (await rows(context, Conversation))[-1]
     assert stopped.state == "waiting"
     async with db.write() as session:
-        await conversations.reply(session, stopped.id, staff, "A person here.", "k" * 20)
+        await staff_verbs.reply(session, stopped.id, staff, "A person here.", "k" * 20)
         for each in (await session.exec(select(Delivery))).all():
             each.begun_at = each.begun_at and each.begun_at - 3601
     await settle_all(context)
@@ -183,7 +183,7 @@ async def test_one_conversation_gets_so_many_until_a_person_has_looked(db) -> No
     (conversation,) = await rows(context, Conversation)
     assert conversation.state == "waiting"
     async with db.write() as session:
-        await conversations.hand_back(session, conversation.id, staff)
+        await staff_verbs.hand_back(session, conversation.id, staff)
     await settle_all(context)
     assert len(channel.sent) == 6, "what was left is answered when a person has looked"
 
