@@ -47,6 +47,15 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Mails and packs that are no part of the project; FIRSTLINE_DATA says where they are."""
+    found = Path(os.environ.get("FIRSTLINE_DATA") or ROOT.parent / "shared" / "data")
+    if not found.is_dir():
+        pytest.skip("The shared data is not here: name its folder in FIRSTLINE_DATA.")
+    return found
+
+
 # --- databases ---------------------------------------------------------------------------------------------------
 
 
