@@ -1,6 +1,6 @@
 """The contract of a channel: what comes in, what goes out, and the errors that say what to do next."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -175,7 +175,7 @@ class Page:
 
 #: `await receive(parsed, state)` commits what came in and the new state in one transaction.
 Receive = Callable[[Sequence[Parsed], Mapping[str, Any]], Awaitable[None]]
-Listen = Callable[[Receive, Mapping[str, Any]], Awaitable[None]]
+Listen = Callable[[Receive, Mapping[str, Any]], Coroutine[Any, Any, None]]
 
 
 class Channel:
@@ -193,6 +193,7 @@ class Channel:
     debounce: float = 1.0  # seconds to wait for the rest of a thought
     max_wait: float = 8.0  # seconds after which an unanswered message is answered in any case
     give_up_after: float = 3_600.0  # seconds after which a delivery that keeps failing is a visible failure
+    longest_pause: float = 600.0  # seconds between two tries of one, at most
     #: Whether anybody may post to it, straight from a browser: then its posts are limited by sender and by address. Not
     #: so a vendor's webhook: everybody's messages come from a few addresses, and what is refused may never come again.
     public: bool = False
@@ -229,6 +230,10 @@ class Channel:
 
     async def send(self, outbound: Outbound) -> Receipt:
         raise Undeliverable(f"The channel {self.name} cannot send.", permanent=True)
+
+    def address(self, recipient: str, memo: Mapping[str, Any]) -> str:
+        """Where a message to `recipient` really goes: what `most_automatic_an_hour` counts."""
+        return recipient
 
     def window(self, last_customer_at: float | None, now: float) -> Window:
         """Whether free text may be sent at `now` (seconds since 1970)."""

@@ -2,7 +2,20 @@
 
 from fastapi import FastAPI
 
-from dashboard import account, articles, ask, auth, history, inbox, insights, members, pages, presence, record
+from dashboard import (
+    account,
+    articles,
+    ask,
+    auth,
+    history,
+    inbox,
+    insights,
+    members,
+    pages,
+    presence,
+    quarantine,
+    record,
+)
 from service.context import Context
 
 
@@ -20,4 +33,5 @@ def mount(app: FastAPI, context: Context) -> None:
     app.include_router(account.router)
     app.include_router(members.router)
     app.include_router(insights.router)
+    app.include_router(quarantine.router)
     app.include_router(pages.router)

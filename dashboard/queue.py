@@ -12,7 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from dashboard import words
 from service import spending
 from service.context import Context
-from service.models import Conversation, Customer, Escalation, Identity, Message, Staff
+from service.listening import LISTEN
+from service.models import Conversation, Customer, Escalation, Identity, Job, Message, Quarantine, Staff
 
 #: What can be shown; each but "all" is a tab that shows one section or, "mine", what one has taken.
 VIEWS = ("all", "waiting", "open", "mine", "resolved")
@@ -60,6 +61,8 @@ class Queue:
     calls: list[tuple[int, int, str]]  # open calls nobody has taken: escalation, conversation, who and where
     version: str
     quoting: Quoting | None  # where the limit of Claude's day is reached
+    unread: int  # messages that could not be read and nobody has looked at
+    deaf: list[tuple[str, str]]  # channels whose listener hears nothing: title, why
 
 
 async def load(session: AsyncSession, context: Context, me: Staff, show: str = "all", most: int = PAGE) -> Queue:
@@ -78,24 +81,42 @@ async def load(session: AsyncSession, context: Context, me: Staff, show: str = "
         rows = await _rows(session, context, me, view, limit)
         sections.append(Section(title, empty, rows, counts[view], counts[view] > len(rows) and limit < MOST))
     calls = await _calls(session, context)
-    return Queue(counts, sections, calls, await version(session), await _quoting(session, context))
+    unread, deaf = await _unread(session), await _deaf(session, context)
+    return Queue(counts, sections, calls, await version(session), await _quoting(session, context), unread, deaf)
 
 
 async def version(session: AsyncSession) -> str:
-    """Changes with anything the queue shows; read from an index alone."""
+    """Changes with anything the queue shows; read from indexes alone."""
     query = select(Conversation.state, func.count(), func.max(Conversation.updated_at))
     rows = (await session.exec(query.group_by(col(Conversation.state)).order_by(col(Conversation.state)))).all()
-    return hashlib.sha256(repr([tuple(row) for row in rows]).encode()).hexdigest()[:16]
+    shown = [tuple(row) for row in rows], await _unread(session), await _errors(session)
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+
+
+async def _unread(session: AsyncSession) -> int:
+    return (await session.exec(select(func.count()).where(col(Quarantine.seen_at).is_(None)))).one()
+
+
+async def _errors(session: AsyncSession) -> dict[str, str]:
+    """What is in the way of listeners, by the job's name."""
+    query = select(Job.name, Job.last_error).where(col(Job.name).startswith(LISTEN), col(Job.last_error) != "")
+    return dict((await session.exec(query)).all())
+
+
+async def _deaf(session: AsyncSession, context: Context) -> list[tuple[str, str]]:
+    errors = await _errors(session)
+    on = [channel for channel in context.channels.values() if not channel.missing]
+    return [(channel.title, errors[LISTEN + channel.name]) for channel in on if LISTEN + channel.name in errors]
 
 
 async def _quoting(session: AsyncSession, context: Context) -> Quoting | None:
     claude = context.agent.claude
     if claude is None:
         return None
-    until = await spending.resting_until(session, claude.limits.day)
+    until = await spending.resting_until(session, claude.budget.day)
     if until is None:
         return None
-    return Quoting(claude.limits.day, until if math.isfinite(until) else None)
+    return Quoting(claude.budget.day, until if math.isfinite(until) else None)
 
 
 def _where(view: str, me: Staff) -> Any:
@@ -131,7 +152,7 @@ async def _rows(session: AsyncSession, context: Context, me: Staff, view: str, l
     }.get(view, (case((col(Conversation.state) == "agent", 1), else_=0), col(Conversation.updated_at).desc()))
     last = and_(col(Message.conversation_id) == Conversation.id, col(Message.seq) == col(Conversation.last_seq))
     query = (
-        select(Conversation, Customer, Identity, Message, Staff, called.c.at)  # type: ignore[call-overload]
+        select(Conversation, Customer, Identity, Message, Staff, called.c.at)  # type: ignore[call-overload] (typed for up to four)
         .join(Customer, col(Customer.id) == Conversation.customer_id)
         .join(Identity, col(Identity.id) == Conversation.identity_id)
         .outerjoin(Message, last)

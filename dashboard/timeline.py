@@ -47,6 +47,7 @@ class Timeline:
 
     conversation: Conversation
     customer: Customer
+    verified: bool  # it is proved who they are, as far as the channel can
     label: str
     channel: str
     holder: str  # "you", a name, or empty
@@ -91,6 +92,7 @@ async def load(
     return Timeline(
         conversation=conversation,
         customer=customer,
+        verified=identity.verified,
         label=words.label(customer, identity),
         channel=title(context, conversation.channel),
         holder="you" if mine else holder.name if holder else "",

@@ -116,6 +116,13 @@ def _trimmed(number: float, places: int) -> str:
     return f"{number:.{places}f}".removesuffix("." + "0" * places)
 
 
+def size(count: int) -> str:
+    """A file's length: "312 bytes", "14 kB", "2.3 MB"."""
+    if count < 1000:
+        return f"{count} byte{'s' if count != 1 else ''}"
+    return f"{count / 1000:.0f} kB" if count < 999_500 else f"{_trimmed(count / 1_000_000, 1)} MB"
+
+
 def label(customer: Customer, identity: Identity) -> str:
     """What to call a customer: the name, else an address, else a label that stays the same."""
     return customer.name.strip() or customer.email or customer.phone or identity.words
@@ -149,4 +156,5 @@ FILTERS = {
     "full": full,
     "iso": iso,
     "amount": amount,
+    "size": size,
 }

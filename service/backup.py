@@ -13,8 +13,9 @@ from service.archive import KEY, BackupError, Shown, Writer, encode, kinds, tabl
 from service.db import Database, clock
 from service.settings import Settings
 
-#: Rows held at a time. A row may carry a file, so that a hundred of them is enough.
+#: Rows held at a time, and of tables whose rows may carry a file of many megabytes.
 ROWS = 100
+ROWS_WITH_FILES = 2
 NOTHING = "There is nothing to back up: the database has no tables. Check DATA_DIR and DATABASE_URL."
 VERSION_TABLE = "alembic_version"
 
@@ -69,7 +70,8 @@ async def _write(connection: AsyncConnection, settings: Settings, writer: Writer
     for name, columns in kinds(tables).items():
         rows = 0
         with writer.member(table_member(name)) as write:
-            found = await connection.stream(_rows(tables.tables[name], columns).execution_options(yield_per=ROWS))
+            held = ROWS_WITH_FILES if "bytes" in columns.values() else ROWS
+            found = await connection.stream(_rows(tables.tables[name], columns).execution_options(yield_per=held))
             async for row in found:
                 values = [encode(kind, value) for kind, value in zip(columns.values(), row, strict=True)]
                 write(json.dumps(values).encode() + b"\n")

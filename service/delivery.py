@@ -8,10 +8,10 @@ from typing import Any
 
 import structlog
 from sqlalchemy.orm import aliased
-from sqlmodel import col, exists, select
+from sqlmodel import col, exists, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, Undeliverable
+from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, StatusUpdate, Undeliverable
 from service import conversations
 from service.context import Context
 from service.db import clock
@@ -132,7 +132,11 @@ async def _begin(
     """Mark it as being sent, or settle it if it must not be."""
     channel = context.channels.get(delivery.channel)
     unknown = delivery.state in ("sending", "uncertain")
+    identity = (await session.exec(select(Identity).where(Identity.id == conversation.identity_id))).one()
     refusal = _refusal(context, channel, conversation, delivery)
+    if not refusal and channel and delivery.author != "person" and not unknown:
+        delivery.recipient = channel.address(identity.external_id, conversation.memo)
+        refusal = await _too_many(session, channel, conversation, delivery)
     can_ask = channel is not None and channel.outcome is not None
     if refusal and not (unknown and can_ask):
         await _refuse(session, conversation, delivery, refusal, unknown=unknown)
@@ -145,13 +149,15 @@ async def _begin(
             await _fail(session, conversation, delivery, reason, state="uncertain")
             return None
         delivery.repeated = True
-    delivery.state = "sending"
-    delivery.lease_until = await conversations.now(session) + context.settings.lease_seconds
+    if delivery.begun_at is None and delivery.author != "person":
+        conversation.automatic_unseen += 1
+        session.add(conversation)
+    delivery.state, delivery.begun_at = "sending", await conversations.now(session)
+    delivery.lease_until = delivery.begun_at + context.settings.lease_seconds
     delivery.fence += 1
     delivery.attempts += 1
     session.add(delivery)
     message = (await session.exec(select(Message).where(Message.id == delivery.message_id))).one()
-    identity = (await session.exec(select(Identity).where(Identity.id == conversation.identity_id))).one()
     assert channel is not None
     outbound = Outbound(
         key=message.external_id or "",
@@ -163,8 +169,10 @@ async def _begin(
         sources=tuple(Source(**source) for source in message.sources),
         disclosure=message.disclosure,
         attempt=delivery.attempts,
+        subject=conversation.subject,
+        memo=conversation.memo,
     )
-    age = await conversations.now(session) - delivery.created_at
+    age = delivery.begun_at - delivery.created_at
     return Parcel(
         delivery.id, conversation.id, delivery.fence, delivery.attempts, age, outbound, channel, unknown, refusal
     )
@@ -182,6 +190,29 @@ def _refusal(
         return Refusal("This channel is off. `firstline check` says which setting turns it on.", quiet=False)
     window = channel.window(conversation.last_customer_at, context.clock())
     return None if window.open else Refusal(window.reason or "The channel takes no message now.", quiet=False)
+
+
+async def _too_many(
+    session: AsyncSession, channel: Channel, conversation: Conversation, delivery: Delivery
+) -> Refusal | None:
+    """Why no more replies that nobody wrote may go there now. Two machines that answer each other end here."""
+    unseen, an_hour = channel.most_automatic_unseen, channel.most_automatic_an_hour
+    if unseen is not None and delivery.begun_at is None and conversation.automatic_unseen >= unseen:
+        return Refusal(f"{unseen} automatic replies went out here, and no person has looked yet.", quiet=False)
+    if an_hour is None:
+        return None
+    # One after the other: two conversations of one customer do not count past each other.
+    await session.exec(select(Identity.id).where(Identity.id == conversation.identity_id).with_for_update())
+    lately = select(func.count()).where(
+        Delivery.channel == channel.name,
+        Delivery.recipient == delivery.recipient,
+        col(Delivery.author) != "person",
+        col(Delivery.begun_at) > clock() - 3600.0,
+        Delivery.id != delivery.id,
+    )
+    if (await session.exec(lately)).one() >= an_hour:
+        return Refusal(f"{an_hour} automatic replies went to this address within an hour.", quiet=False)
+    return None
 
 
 async def _refuse(
@@ -214,7 +245,7 @@ async def _deliver(context: Context, parcel: Parcel) -> str | None:
     except Undeliverable as error:
         if error.permanent:
             return await _settle(context, parcel, "failed", error.reason)
-        return await _retry(context, parcel, error.reason, state=as_before)
+        return await _retry(context, parcel, error.reason, state=as_before, not_taken=True)
     except (OutcomeUnknown, TimeoutError) as error:
         return await _retry(context, parcel, str(error) or "The channel did not answer in time.", state="uncertain")
     except Exception as error:  # durable work: anything else is worth a retry
@@ -258,7 +289,9 @@ async def _settle(
     return delivery.state
 
 
-async def _retry(context: Context, parcel: Parcel, reason: str, state: str = "ready") -> str | None:
+async def _retry(
+    context: Context, parcel: Parcel, reason: str, state: str = "ready", *, not_taken: bool = False
+) -> str | None:
     if parcel.age > parcel.channel.give_up_after:
         given_up = "uncertain" if state == "uncertain" else "failed"
         return await _settle(context, parcel, given_up, f"Given up after {parcel.attempts} tries: {reason}")
@@ -267,7 +300,9 @@ async def _retry(context: Context, parcel: Parcel, reason: str, state: str = "re
         if delivery is None:
             return None
         delivery.state, delivery.reason, delivery.lease_until = state, reason, 0.0
-        delivery.due_at = await conversations.now(session) + backoff(parcel.attempts)
+        delivery.due_at = await conversations.now(session) + backoff(parcel.attempts, parcel.channel.longest_pause)
+        if not_taken:  # this time it plainly was not: the one repeat is still to be made
+            delivery.repeated = False
         session.add(delivery)
     _count(context, delivery, "retry" if state == "ready" else state)
     return "retry" if state == "ready" else state
@@ -288,3 +323,23 @@ async def _fail(
         conversation.assigned_to = conversation.resolved_by
         conversation.resolved_at = conversation.resolved_by = None
         await conversations.escalate(session, conversation, f"A reply did not reach the customer: {reason}")
+
+
+async def update(session: AsyncSession, channel: Channel, status: StatusUpdate) -> None:
+    """What the vendor says became of a delivery: a failure is one that staff see, also after it looked sent."""
+    query = select(Delivery).where(Delivery.channel == channel.name)
+    if status.key:
+        query = query.join(Message, col(Message.id) == col(Delivery.message_id)).where(
+            Message.external_id == status.key
+        )
+    else:
+        query = query.where(Delivery.external_id == status.external_id)
+    found = (await session.exec(query)).first()
+    if found is None or status.status != "failed":
+        return
+    conversation = await conversations.lock(session, found.conversation_id)
+    await session.refresh(found, with_for_update=True)
+    if conversation is None or found.state not in ("sent", "uncertain", "sending"):
+        return
+    found.fence += 1  # whoever is still sending it has nothing to add
+    await _fail(session, conversation, found, status.reason)

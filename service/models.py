@@ -4,50 +4,13 @@
 """
 
 import hashlib
-import time
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Double, ForeignKey, Index, Integer, UniqueConstraint, event, false
+from sqlalchemy import JSON, Column, Double, ForeignKey, Index, LargeBinary, UniqueConstraint, event, false, true
 from sqlmodel import Field, SQLModel
 
+from service.columns import Id, empty_dict, empty_list, json_list, json_object, key, moment, ref, words
 from service.folding import fold
-
-# SQLite only counts up a primary key whose type is exactly INTEGER.
-Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def key() -> Any:
-    """A numeric primary key."""
-    return Field(default=None, primary_key=True, sa_type=Id)  # type: ignore[call-overload]
-
-
-def ref(target: str, *, nullable: bool = False, index: bool = True) -> Any:
-    """A foreign key to `table.column`."""
-    return Field(default=None, sa_column=Column(Id, ForeignKey(target), nullable=nullable, index=index))
-
-
-def moment(*, nullable: bool = False, index: bool = False) -> Any:
-    """Seconds since 1970; now, unless it may be missing."""
-    column = Column(Double, nullable=nullable, index=index)
-    return Field(default=None, sa_column=column) if nullable else Field(default_factory=seconds, sa_column=column)
-
-
-def seconds() -> float:
-    """Now. In Python, like the two below: of a built-in, pydantic reads the signature at every row, as text."""
-    return time.time()
-
-
-def empty_list() -> list[Any]:
-    return []
-
-
-def empty_dict() -> dict[str, Any]:
-    return {}
-
-
-def folded() -> Any:
-    """The row's `words` as a search compares them."""
-    return Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class Customer(SQLModel, table=True):
@@ -57,7 +20,7 @@ class Customer(SQLModel, table=True):
     name: str = ""
     email: str | None = None
     phone: str | None = None
-    folded: str = folded()
+    folded: str = words()
     created_at: float = moment()
 
     @property
@@ -74,7 +37,8 @@ class Identity(SQLModel, table=True):
     customer_id: int = ref("customer.id")
     channel: str
     external_id: str
-    folded: str = folded()
+    verified: bool = Field(default=True, sa_column_kwargs={"server_default": true()})  # proved to be who they say
+    folded: str = words()
     created_at: float = moment()
 
     @property
@@ -114,6 +78,9 @@ class Conversation(SQLModel, table=True):
     attempts: int = 0  # claims since the last completed response
     disclosed: bool = False  # the customer has been told that an AI answers
     stopped: bool = False  # the customer wants no messages on this thread
+    subject: str = words()  # of the customer's last message, as is `memo`: what the channel wants back with the answer
+    memo: dict[str, Any] = json_object()
+    automatic_unseen: int = Field(default=0, sa_column_kwargs={"server_default": "0"})  # sent since a person looked
     created_at: float = moment()
     updated_at: float = moment()
     last_customer_at: float | None = moment(nullable=True)
@@ -133,6 +100,7 @@ class Message(SQLModel, table=True):
         UniqueConstraint("conversation_id", "seq"),
         UniqueConstraint("channel", "external_id"),
         Index("message_changed", "conversation_id", "changed"),
+        Index("message_known_as", "channel", "known_as"),
     )
 
     id: int = key()
@@ -146,10 +114,14 @@ class Message(SQLModel, table=True):
     channel: str
     external_id: str | None = None  # inbound: the vendor's id; outbound: our key, the same for every attempt
     text: str
-    folded: str = folded()
+    folded: str = words()
     sources: list[dict[str, str]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
     disclosure: str = ""
     attachments: list[dict[str, Any]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
+    subject: str = words()
+    rest: str = words()  # what was cut from the text: for staff, not for the agent
+    notes: list[str] = json_list()  # sentences for staff about it
+    known_as: str | None = None  # what later messages of the thread call it, where that is not its external_id
     status: str
     reason: str = ""  # why it was ignored, why it failed
     decision_id: int | None = ref("decision.id", nullable=True)  # outbound: the decision it carries
@@ -210,13 +182,18 @@ class Label(SQLModel, table=True):
 class Delivery(SQLModel, table=True):
     """What is owed: ready -> sending -> sent | uncertain | failed | cancelled. Without `due_at` it is settled."""
 
-    __table_args__ = (Index("delivery_due", "due_at", "lease_until"),)
+    __table_args__ = (
+        Index("delivery_due", "due_at", "lease_until"),
+        Index("delivery_recipient", "channel", "recipient", "begun_at"),
+    )
 
     id: int = key()
     message_id: int = Field(sa_column=Column(Id, ForeignKey("message.id"), nullable=False, unique=True))
     conversation_id: int = ref("conversation.id")
     channel: str
     author: str
+    recipient: str = words()  # where it goes, as the channel counts; known once it was begun to be sent
+    begun_at: float | None = moment(nullable=True)  # when it was last begun to be sent
     seq: int
     state: str = "ready"
     due_at: float | None = moment(nullable=True)
@@ -228,6 +205,34 @@ class Delivery(SQLModel, table=True):
     reason: str = ""
     created_at: float = moment()
     sent_at: float | None = moment(nullable=True)
+
+
+class Attachment(SQLModel, table=True):
+    """A file that came with a customer's message."""
+
+    id: int = key()
+    message_id: int = ref("message.id")
+    name: str
+    content_type: str
+    size: int
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Quarantine(SQLModel, table=True):
+    """What came in and could not be read, with the bytes as they came (or the first of them, where it was too long)."""
+
+    __table_args__ = (UniqueConstraint("channel", "external_id"),)
+
+    id: int = key()
+    channel: str
+    external_id: str
+    reason: str
+    sender: str = ""
+    subject: str = ""
+    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: float = moment()
+    seen_at: float | None = moment(nullable=True, index=True)
+    seen_by: int | None = ref("staff.id", nullable=True, index=False)
 
 
 class Escalation(SQLModel, table=True):
@@ -260,7 +265,7 @@ class Staff(SQLModel, table=True):
 class StaffSession(SQLModel, table=True):
     """A signed-in browser: the SHA-256 of its 256-bit token, never the token."""
 
-    __tablename__ = "staff_session"  # type: ignore[assignment]
+    __tablename__ = "staff_session"  # type: ignore[assignment] (SQLModel types it as a function)
 
     token_hash: str = Field(primary_key=True)
     staff_id: int = ref("staff.id")
@@ -280,7 +285,7 @@ class Throttle(SQLModel, table=True):
 class AuditEvent(SQLModel, table=True):
     """Who did what and when. Never holds a customer's words."""
 
-    __tablename__ = "audit_event"  # type: ignore[assignment]
+    __tablename__ = "audit_event"  # type: ignore[assignment] (SQLModel types it as a function)
 
     id: int = key()
     at: float = moment(index=True)
@@ -315,7 +320,7 @@ class Presence(SQLModel, table=True):
 class ChannelMemory(SQLModel, table=True):
     """What a channel must remember (a mailbox's watermark): the service keeps it and hands it back."""
 
-    __tablename__ = "channel_memory"  # type: ignore[assignment]
+    __tablename__ = "channel_memory"  # type: ignore[assignment] (SQLModel types it as a function)
 
     channel: str = Field(primary_key=True)
     key: str = Field(primary_key=True)

@@ -6,17 +6,15 @@ import contextlib
 import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service import calls
+from service import calls, throttle
 from service.context import Context
 from service.db import clock
-from service.models import Job, Presence, StaffSession, Throttle
+from service.models import Job, Presence, StaffSession
 from service.retries import NotYet
 
 log = structlog.get_logger()
-
-#: Failed sign-ins older than this no longer count.
-THROTTLE_KEPT_SECONDS = 24 * 3600.0
 
 
 async def tidy(context: Context) -> None:
@@ -24,7 +22,8 @@ async def tidy(context: Context) -> None:
     async with context.db.write() as session:
         await session.exec(delete(StaffSession).where(col(StaffSession.expires_at) < clock()))
         await session.exec(delete(Presence).where(col(Presence.until) < clock()))
-        await session.exec(delete(Throttle).where(col(Throttle.since) < clock() - THROTTLE_KEPT_SECONDS))
+    async with context.db.write() as session:
+        await throttle.forget(session, context.clock())
 
 
 #: name -> (seconds from one run to the next, what is done).
@@ -45,17 +44,7 @@ async def run(context: Context) -> None:
 async def run_due(context: Context, name: str) -> bool:
     """Do one job if it is due and nobody else is at it; whether it was done."""
     seconds, job = JOBS[name]
-    async with context.db.write() as session:
-        if await session.get(Job, name) is None:
-            with contextlib.suppress(IntegrityError):  # another process made it in the meantime
-                async with session.begin_nested():
-                    session.add(Job(name=name, due_at=0.0))
-        claim = update(Job).where(col(Job.name) == name, col(Job.due_at) <= clock(), col(Job.lease_until) < clock())
-        claimed = await session.exec(
-            claim.values(lease_until=clock() + context.settings.lease_seconds, fence=col(Job.fence) + 1)
-        )
-        fence = (await session.exec(select(Job.fence).where(Job.name == name))).one()
-    if not claimed.rowcount:
+    if (fence := await claim(context, name)) is None:
         return False
     error = ""
     try:
@@ -66,10 +55,37 @@ async def run_due(context: Context, name: str) -> bool:
     except Exception as failure:  # durable work: the row keeps what went wrong, and the next run tries again
         log.error("job.failed", job=name, exc_info=True)
         error = f"{type(failure).__name__}: {failure}"
+    await release(context, name, fence, seconds, error)
+    return not error
+
+
+async def claim(context: Context, name: str) -> int | None:
+    """The fence of a job that is due and now ours; None if it is not due, or somebody else is at it."""
+    async with context.db.write() as session:
+        if await session.get(Job, name) is None:
+            with contextlib.suppress(IntegrityError):  # another process made it in the meantime
+                async with session.begin_nested():
+                    session.add(Job(name=name, due_at=0.0))
+        free = update(Job).where(col(Job.name) == name, col(Job.due_at) <= clock(), col(Job.lease_until) < clock())
+        claimed = await session.exec(
+            free.values(lease_until=clock() + context.settings.lease_seconds, fence=col(Job.fence) + 1)
+        )
+        fence = (await session.exec(select(Job.fence).where(Job.name == name))).one()
+    return fence if claimed.rowcount else None
+
+
+async def keep(context: Context, session: AsyncSession, name: str, fence: int) -> bool:
+    """Stay at a job for another lease; whether it is still ours."""
+    ours = update(Job).where(col(Job.name) == name, col(Job.fence) == fence)
+    renewed = await session.exec(ours.values(lease_until=clock() + context.settings.lease_seconds))
+    return bool(renewed.rowcount)
+
+
+async def release(context: Context, name: str, fence: int, seconds: float, error: str) -> None:
+    """Done for now: due again in so many seconds. `error`: what the row keeps of what went wrong."""
     async with context.db.write() as session:
         ours = update(Job).where(col(Job.name) == name, col(Job.fence) == fence)
         await session.exec(ours.values(lease_until=0.0, due_at=clock() + seconds, last_error=error))
-    return not error
 
 
 async def pause(context: Context, seconds: float) -> None:

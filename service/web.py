@@ -52,11 +52,10 @@ def mount(app: FastAPI, context: Context) -> None:
         for each in parsed:  # before any of it is stored: what is refused was not taken
             if isinstance(each, Inbound):
                 context.limits.count_message(request.scope, channel, each)
+        messages = await flow.take(context, channel, parsed)
         answer: Any = {"ok": True}
-        for each in parsed:
-            if isinstance(each, Inbound):
-                message = await flow.receive(context, channel, each)
-                answer = channel.reply(each.external_id, message.seq)
+        for each, message in zip((each for each in parsed if isinstance(each, Inbound)), messages, strict=True):
+            answer = channel.reply(each.external_id, message.seq)
         return JSONResponse(answer)
 
     async def reader(name: str, request: Request, after: str = "") -> AsyncIterator[tuple[Channel, str, int]]:

@@ -49,11 +49,11 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Mails and packs that are no part of the project; FIRSTLINE_DATA says where they are."""
-    found = Path(os.environ.get("FIRSTLINE_DATA") or ROOT.parent / "shared" / "data")
-    if not found.is_dir():
-        pytest.skip("The shared data is not here: name its folder in FIRSTLINE_DATA.")
-    return found
+    """Real mails and other data that are not ours to copy: FIRSTLINE_DATA, or beside the project."""
+    path = Path(os.environ.get("FIRSTLINE_DATA") or ROOT.parent / "shared" / "data")
+    if not path.is_dir():
+        pytest.skip(f"The shared data is not at {path}; FIRSTLINE_DATA names another place.")
+    return path
 
 
 # --- databases ---------------------------------------------------------------------------------------------------

@@ -9,13 +9,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from sqlmodel import select
 from starlette.routing import Mount
 
 from dashboard import rights
 from knowledge.articles import Article, ArticleVersion
 from knowledge.embedding import Content
 from service.app import build_channels, create_app, stop
-from service.models import Conversation, Decision, Staff
+from service.models import Attachment, Conversation, Decision, Message, Quarantine, Staff
 from service.staff import ROLES, hash_password, open_session
 from tests.desk_kit import ORIGIN, Desk
 from tests.fakes import NoKnowledge, ScriptedAgent
@@ -82,6 +83,11 @@ TABLE: dict[str, tuple[str, ...]] = {
     "POST /desk/staff/{staff_id}/{verb}": ADMINS,
     "GET /desk/figures": STAFF,
     "GET /desk/figures.json": STAFF,
+    "GET /desk/quarantine": STAFF,
+    "GET /desk/quarantine/{row_id}": STAFF,
+    "GET /desk/quarantine/{row_id}/raw": STAFF,
+    "POST /desk/quarantine/{row_id}/seen": SUPPORT,
+    "GET /desk/files/{file_id}": STAFF,
 }
 #: Routes that answer everybody alike, and not with what was asked for: a wrong password, an unknown page.
 ALIKE = {"POST /desk/login": 401, "GET /desk/{rest:path}": 404}
@@ -94,27 +100,34 @@ class World:
         self.desk = Desk(db, data_dir=tmp_path)
         context = self.desk.context
         context.channels = build_channels(context.settings, {})
-        context.knowledge, context.agent = NoKnowledge(), ScriptedAgent()  # type: ignore[assignment]
+        context.knowledge, context.agent = NoKnowledge(), ScriptedAgent()
         self.context, self.app = context, create_app(context, demo=True)
         self.chat = context.channels["webchat"]
-        self.tokens = {who: self.chat.token() for who in VISITORS}  # type: ignore[attr-defined]
+        self.tokens = {who: self.chat.token() for who in VISITORS}
         self.staff: dict[str, Any] = {}
 
     async def article(self) -> int:
         """An article with two versions, the newer one published."""
         async with self.context.db.write() as session:
-            made = Article(slug=uuid.uuid4().hex, title="A", state="published", version=2, published_version=2)  # type: ignore[call-arg]
+            made = Article(slug=uuid.uuid4().hex, title="A", state="published", version=2, published_version=2)
             session.add(made)
             await session.flush()
             for number in (1, 2):
                 words = Content("A", "", f"Words {number}.")
                 session.add(
-                    ArticleVersion(  # type: ignore[call-arg]
-                        article_id=made.id, number=number, title="A", body=words.body, hash=words.hash
-                    )
+                    ArticleVersion(article_id=made.id, number=number, title="A", body=words.body, hash=words.hash)
                 )
         self.slug = made.slug
         return made.id
+
+    async def came(self, conversation: int) -> tuple[int, int]:
+        """What could not be read, and a file that a customer sent."""
+        async with self.context.db.write() as session:
+            bad = Quarantine(channel="webchat", external_id=uuid.uuid4().hex, reason="It is cut off.", raw=b"?")
+            message = (await session.exec(select(Message.id).where(Message.conversation_id == conversation))).first()
+            file = Attachment(message_id=message, name="a.png", content_type="image/png", size=1, content=b"!")
+            session.add_all([bad, file])
+        return bad.id, file.id
 
     async def call(self, route: str, who: str) -> httpx.Response:
         """`who` asks for `route`, with everything that it needs and nothing done before."""
@@ -124,8 +137,8 @@ class World:
         cookies: dict[str, str] = {}
         conversation = await self.desk.conversation(("customer", "hello"), at=self.desk.now)
         async with self.context.db.write() as session:
-            (await session.get(Conversation, conversation)).channel = "webchat"  # type: ignore[union-attr]
-            decision = Decision(conversation_id=conversation, verdict="answer", reason="It is so.", record={})  # type: ignore[call-arg]
+            (await session.get(Conversation, conversation)).channel = "webchat"
+            decision = Decision(conversation_id=conversation, verdict="answer", reason="It is so.", record={})
             session.add(decision)
         if who in VISITORS:
             headers["authorization"] = f"Bearer {self.tokens[who]}"
@@ -147,6 +160,7 @@ class World:
         form |= {"value": "right", "email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4())}
         form["page"] = uuid.uuid4().hex
         form |= {"name": "Nobody", "current": PASSWORD, "new": PASSWORD[::-1], "again": PASSWORD[::-1]}
+        bad, file = await self.came(conversation)
         other = await self.desk.make_staff(uuid.uuid4().hex) if "{staff_id}" in path else None
         address = path.replace(":path", "").format_map(
             {
@@ -157,6 +171,8 @@ class World:
                 "article_id": number,
                 "number": 1,
                 "staff_id": other and other.id,
+                "row_id": bad,
+                "file_id": file,
                 "verb": verb,
                 "rest": "no/such/page",
             }
