@@ -126,7 +126,7 @@ HOSTILE = {
 def test_hostile_html_takes_bounded_time_and_nothing_is_lost(name: str) -> None:
     began = time.perf_counter()
     found = read(b"From: a@b.com\r\nContent-Type: text/html\r\n\r\n" + HOSTILE[name].encode())
-    assert time.perf_counter() - began < 4
+    assert time.perf_counter() - began < 8  # alone it is below a second; others may be using the machine
     if found.text.endswith("all of it is attached.]"):
         assert [part.name for part in found.attachments] == ["text.html"]
     else:
