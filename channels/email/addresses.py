@@ -37,6 +37,9 @@ def mailboxes(value: str, most: int = 1_000) -> list[Address]:
         if "@" not in piece.raw and "<" not in piece.raw:
             waiting += [piece.raw.strip()] if piece.raw.strip() else []
             continue
+        if waiting and "<" not in piece.raw:
+            found.append(Address(_name(", ".join(waiting))))  # no name for what has no brackets: something else
+            waiting = []
         found.append(_mailbox(piece, waiting))
         waiting = []
     if waiting and not found:
@@ -56,7 +59,9 @@ def _pieces(value: str) -> list[Piece] | None:
     pieces, piece = list[Piece](), Piece()
     out: list[str] = []
     depth, comment, quoted, angle, skip = 0, list[str](), None, False, False
-    for at, character in enumerate(value.replace("\x00", "")):
+    value = re.sub(r"\s+", " ", value.replace("\x00", ""))
+    last = value.rfind(";")
+    for at, character in enumerate(value):
         if skip:
             skip = False
             (quoted if quoted is not None else comment if depth else out).append(character)
@@ -87,7 +92,7 @@ def _pieces(value: str) -> list[Piece] | None:
             piece.raw = "".join(out)
             pieces.append(piece)
             piece, out = Piece(), []
-        elif character == ":" and not angle and _begins_group(value, at, out):
+        elif character == ":" and not angle and at < last and _is_group(out):
             out = []
         else:
             if character in "<>":
@@ -99,9 +104,9 @@ def _pieces(value: str) -> list[Piece] | None:
     return None if depth or quoted is not None or angle or skip else [*pieces, piece]
 
 
-def _begins_group(value: str, at: int, out: list[str]) -> bool:
+def _is_group(name: list[str]) -> bool:
     """`Team: a@example.com, b@example.com;`"""
-    return "@" not in out and "<" not in out and ";" in value[at:]
+    return len(name) <= LONGEST_NAME and "@" not in name and "<" not in name
 
 
 def _mailbox(piece: Piece, waiting: list[str]) -> Address:
@@ -117,8 +122,6 @@ def _mailbox(piece: Piece, waiting: list[str]) -> Address:
         spec = re.sub(r"^\s*@[^:]*:", "", spec)  # a route, which nobody has used for thirty years
     else:
         spec, name, quoted = before, _name(" ".join(piece.comments)), piece.quoted
-        if waiting:
-            return Address(_name(", ".join([*waiting, spoken])))
     if any(set(comment) & set("<>@") for comment in piece.comments):
         return Address(name)
     if len(quoted) == 1 and re.match("\\s*\x00\\s*@", spec):
