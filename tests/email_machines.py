@@ -83,6 +83,10 @@ MACHINES |= {
     ),
     "de, Abwesenheit": away("Abwesenheitsnotiz: Bestellung", "Ich bin derzeit im Urlaub.", *ANSWERS),
     "fr, absence": away("Absence du bureau : Commande", "Bonjour, je suis en congés.", *ANSWERS),
+    "a tag in brackets": (
+        "auto-reply",
+        mail("[Auto-Reply] Order", "Thanks. This is an automated reply.", ME, *ANSWERS),
+    ),
     "a subject alone, of an answer": ("auto-reply", mail("Automatic reply: Order 12", "Thank you, Jane", ME, *ANSWERS)),
     "an answer that says so": (
         "auto-reply",
@@ -280,6 +284,14 @@ MACHINES |= {
             "Non remis : Commande",
             "Votre message n'a pas pu être remis à a@b.example.",
             "Mail Delivery System <system@acme.example>",
+        ),
+    ),
+    "a content gateway": (
+        "bounce",
+        mail(
+            "MailMarshal has rejected an email message",
+            "MailMarshal has not delivered the following message: Order",
+            "MailMarshal <postmaster@acme.example>",
         ),
     ),
     "failed recipients": ("bounce", mail("Order", "It failed.", ME, "X-Failed-Recipients: a@b.example")),

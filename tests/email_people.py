@@ -76,6 +76,9 @@ QUOTED = "\n".join(f"> {line}" for line in BOUNCE.splitlines())
 
 # Subject and text, from an ordinary sender and without any particular header.
 SAID = {
+    "AUTO: Ersatzteil": "Ich suche ein Ersatzteil für mein Auto.",
+    "Abwesenheit": "Ich bin nächste Woche im Urlaub, bitte die Lieferung verschieben.",
+    "Non-delivery of order 99": "I complain about the non-delivery of order 99.",
     "My mail to you bounced": "Hello, I wrote to you on Monday and got an undeliverable message back. Why?",
     "FW: Undeliverable: Order 4411": "\n\nFrom: Microsoft Outlook\nSent: Monday\nSubject: Undeliverable: Order "
     "4411\n\nYour message to anna@example.org couldn't be delivered.",
@@ -279,5 +282,12 @@ PEOPLE: dict[str, bytes] = {subject: mail(subject, text) for subject, text in SA
         "List-ID: <support.shop.example>",
         "List-Unsubscribe: <mailto:support+unsubscribe@shop.example>",
         "Precedence: list",
+    ),
+    "waits for the shoes": mail("Returned mail?", "Did you get my returned mail? I sent the shoes on Monday.", ME),
+    "an IT department": mail(
+        "Mail delivery problem", "Your mail could not be delivered to us. Please fix DKIM.", "IT <it@corp.example>"
+    ),
+    "is back": mail(
+        "RE: [EXTERNAL] Automatic reply: Order 12", "I'm back, I was out of the office.", ME, *ANSWERS, *EXCHANGE
     ),
 }

@@ -18,6 +18,7 @@ from channels.email.signs import (
     NEWSLETTER,
     unattended,
 )
+from channels.email.tokens import SIGNED
 from channels.email.wording import (
     ASKS_TO,
     AWAY_OPENING,
@@ -36,7 +37,7 @@ from channels.email.wording import (
 
 __all__ = ["Automatic", "Bounce", "judge"]
 
-OURS = re.compile(r"fl\.[a-z0-9-]{16,64}\.[a-z2-7]{20}@(.+)")  # the Message-IDs that we give
+OURS = re.compile(rf"fl\.{SIGNED.pattern}@(?P<domain>.+)", SIGNED.flags)  # the Message-IDs that we give
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ def _own(mail: Mail, own: set[str]) -> Automatic | None:
         return Automatic("own mail", "It comes from our own address.")
     if any(_bare(loop.strip(" <>").lower()) in own for loop in mail.all("x-loop")):
         return Automatic("own mail", "Its header x-loop says that it was here before.")
-    match = OURS.fullmatch(mail.message_id.lower())
-    if match and match[1] in {each.partition("@")[2] for each in own}:
+    match = OURS.fullmatch(mail.message_id)
+    if match and match["domain"].lower() in {each.partition("@")[2] for each in own}:
         return Automatic("own mail", "It is a mail of ours that came back.")
     return None
 
