@@ -34,7 +34,7 @@ from service.models import (
 )
 from service.restore import ROWS, restore, without_nul
 from service.settings import Settings
-from tests.conftest import make_postgres_database, migrate
+from tests.conftest import migrate
 from tests.fakes import ScriptedChannel
 from tests.flow_kit import make_context, make_staff, settle_all, write
 
@@ -61,7 +61,7 @@ def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database to restore into."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'other.db'}"
-    return make_postgres_database(request.getfixturevalue("cluster"))
+    return request.getfixturevalue("empty_postgres")()
 
 
 async def rows(db: Database, *without: str) -> dict[str, list[Any]]:

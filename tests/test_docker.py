@@ -17,7 +17,7 @@ import yaml
 from typer.main import get_command
 
 from service.settings import Settings
-from tests.conftest import ROOT, LiveServer
+from tests.live_server import ROOT, LiveServer
 
 
 def instructions() -> list[tuple[str, str]]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import ROOT, free_port
+from tests.cluster import free_port
+from tests.conftest import ROOT
 from tests.fakes import Sink
 
 POINTS = [

@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.test_dashboard import sign_in
 from tests.browser.test_editor import ANSWER_MS, AXE, PASSWORD, PUBLISH_MS, write_new
 from tests.claude_stand_in import KEY, StandIn, Stream, cite, message, said
-from tests.conftest import ROOT, LiveServer
+from tests.live_server import ROOT, LiveServer
 from tests.test_publishing import LONG
 
 QUESTION = "where is my parcel?"
