@@ -1,22 +1,19 @@
 """Real parts for the tests: both databases, the embedder, a running server, a browser."""
 
-import asyncio
-import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.apart import apart
 from tests.cluster import Cluster, postgres_program
-from tests.live_server import ROOT, LiveServer
+from tests.forked import firstline
+from tests.live_server import LiveServer
 
 #: Where Linux keeps files in memory. Hundreds of databases are made, synced and thrown away: a disk takes its time.
 MEMORY = Path("/dev/shm")
@@ -26,15 +23,6 @@ if MEMORY:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))  # what tmp_path is below
 # No test may spend money or leave the machine.
 os.environ.pop("ANTHROPIC_API_KEY", None)
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def absent(what: str) -> None:
@@ -97,12 +85,6 @@ def migrate(url: str) -> None:
         await made.close()
 
     apart(run)
-
-
-def apart(run: Any) -> None:
-    """Run a coroutine function to its end in a thread of its own: a test's loop may be running in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(run())).result()
 
 
 @pytest.fixture(scope="session")
@@ -182,9 +164,7 @@ def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open(home.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (home / "made").exists():
-            command = [sys.executable, "-m", "service", "ingest", "knowledge/samples/articles"]
-            environ = {**os.environ, "DATA_DIR": str(home)}
-            done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+            done = firstline("ingest", "knowledge/samples/articles", folder=home.parent, DATA_DIR=str(home))
             assert done.returncode == 0, done.stdout + done.stderr
             (home / "made").touch()
     return home / "firstline.db"
@@ -195,18 +175,3 @@ def live_server(tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Iterat
     server = LiveServer(tmp_path_factory.mktemp("demo") / "data", stock=stock)
     yield server
     server.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, headless. Not longer than a module: Playwright's loop would be in the way of async tests."""
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium")
-    if not path:
-        absent("Chromium")
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        yield made
-        with contextlib.suppress(Exception):
-            made.close()
