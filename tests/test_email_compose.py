@@ -178,6 +178,8 @@ def test_no_word_of_anybody_is_markup() -> None:
         ("Rücksendung 📦 aus Österreich", "Re: Rücksendung 📦 aus Österreich"),
         ("a\r\nBcc: evil@example.org", "Re: a Bcc: evil@example.org"),
         ("=?utf-8?q?=0D=0ABcc:_x?=", "Re: =?utf-8?q?=0D=0ABcc:_x?="),
+        ("a\0b\x1b[31m\x7f half \ud83d", "Re: a b [31m half \ufffd"),
+        ("a\0b", "Re: a b"),
         ("w " * 300, f"Re: {'w ' * 99}w…"),
         ("ü" * 3000, f"Re: {'ü' * 199}…"),
     ],

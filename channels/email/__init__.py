@@ -1,1 +1,1 @@
-"""Email."""
+"""Email: mails in, by whichever way a team has them, and answers out."""

@@ -4,7 +4,8 @@ A person's own words are new wherever they stand: above the quote, below it or b
 are cut, with one exception: an answer of a word or two ("> Which size?" and then "42") says nothing without the line it
 answers, so that line stays. What is not marked as quoted is cut only below a header block or an attribution that no
 one types by hand. In doubt words are kept, and a text that has words never becomes empty: where a person wrote
-nothing themselves a mail they forward is the message, else the whole text is.
+nothing themselves a mail they forward is the message, else their signature is, else the whole text. A mail forwarded
+below words of their own is cut like any history.
 """
 
 import re
