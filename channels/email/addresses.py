@@ -56,7 +56,9 @@ def _pieces(value: str) -> list[Piece] | None:
     pieces, piece = list[Piece](), Piece()
     out: list[str] = []
     depth, comment, quoted, angle, skip = 0, list[str](), None, False, False
-    for at, character in enumerate(value.replace("\x00", "")):
+    value = re.sub(r"\s+", " ", value.replace("\x00", ""))
+    last = value.rfind(";")
+    for at, character in enumerate(value):
         if skip:
             skip = False
             (quoted if quoted is not None else comment if depth else out).append(character)
@@ -87,7 +89,7 @@ def _pieces(value: str) -> list[Piece] | None:
             piece.raw = "".join(out)
             pieces.append(piece)
             piece, out = Piece(), []
-        elif character == ":" and not angle and _begins_group(value, at, out):
+        elif character == ":" and not angle and at < last and _is_group(out):
             out = []
         else:
             if character in "<>":
@@ -99,9 +101,9 @@ def _pieces(value: str) -> list[Piece] | None:
     return None if depth or quoted is not None or angle or skip else [*pieces, piece]
 
 
-def _begins_group(value: str, at: int, out: list[str]) -> bool:
+def _is_group(name: list[str]) -> bool:
     """`Team: a@example.com, b@example.com;`"""
-    return "@" not in out and "<" not in out and ";" in value[at:]
+    return len(name) <= LONGEST_NAME and "@" not in name and "<" not in name
 
 
 def _mailbox(piece: Piece, waiting: list[str]) -> Address:

@@ -119,7 +119,8 @@ def _version(piece: str) -> bool:
 
 def _result(piece: str) -> tuple[str, str, dict[str, str]] | None:
     """The method, what it found, and its properties; None for what cannot be read to its end."""
-    piece = re.sub(r"\s*=\s*", "=", piece.strip()) if '"' not in piece else piece.strip()
+    piece = " ".join(piece.split())
+    piece = piece if '"' in piece else piece.replace(" =", "=").replace("= ", "=")
     if piece.casefold() == "none":
         return "none", "none", {}
     found = RESULT.match(piece)

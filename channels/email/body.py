@@ -28,11 +28,12 @@ class Words:
     used: set[int] = field(default_factory=set)
 
 
+@dataclass
 class Room:
-    """How much HTML of one mail may still be laid out: many parts cost no more than one."""
+    """How much of one mail may still be shown: many parts cost no more than one."""
 
-    def __init__(self) -> None:
-        self.left = MOST_HTML
+    html: int = MOST_HTML
+    text: int = MOST_TEXT
 
 
 def body(node: Node) -> Words:
@@ -95,8 +96,9 @@ def _is_text(node: Node) -> bool:
 def _alternative(node: Node, room: Room, *, first: bool) -> Words:
     """One of several versions of the same words: the plain one, unless people who see the HTML read something else."""
     versions = [(child, _shown(child, room, first=first)) for child in node.children]
-    used = {id(leaf) for child in node.children for leaf in child.leaves() if leaf.content_type in TWINS}
-    used = {each for each in used if each in _unnamed(node)} | {each for _, words in versions for each in words.used}
+    # A version that is not chosen is no attachment: it has the same words. A file that came along is.
+    used = {id(leaf) for leaf in node.leaves() if leaf.content_type in TWINS and not leaf.file and _is_text(leaf)}
+    used |= {each for _, words in versions for each in words.used}
     rich = [words for child, words in versions if any(each.content_type in HTML for each in child.leaves())]
     plain = [words for child, words in versions if all(words is not each for each in rich)]
     html = next((words for words in reversed(rich) if words.text.strip()), Words())
@@ -107,10 +109,6 @@ def _alternative(node: Node, room: Room, *, first: bool) -> Words:
         return Words(text.text, _both(text.hidden, hidden), used)
     unseen = text.text if text.text and _share(text.text, html.text) < ALIKE else ""
     return Words(html.text, _both(_both(html.hidden, unseen), text.hidden), used)
-
-
-def _unnamed(node: Node) -> set[int]:
-    return {id(leaf) for leaf in node.leaves() if not leaf.file and leaf.disposition != "attachment"}
 
 
 def _says_the_same(text: str, html: Words) -> bool:
@@ -144,20 +142,22 @@ def _leaf(node: Node, room: Room) -> Words:
     start = content[:1_000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     marked = re.search(rb"<[a-z!/]", content[:MOST_HTML], re.IGNORECASE)
     if (node.content_type in HTML and marked) or start.startswith((b"<!doctype html", b"<html")):
-        page = decoded(content, charset)
-        text, hidden, whole = laid_out(page[: room.left]) if room.left else ("", "", False)
-        whole = whole and len(page) <= room.left
-        room.left = max(0, room.left - len(page))
+        page = decoded(content, charset) if room.html else "<"
+        text, hidden, whole = laid_out(page[: room.html]) if room.html else ("", "", False)
+        whole = whole and len(page) <= room.html
+        room.html = max(0, room.html - len(page))
         if not whole:
             return Words(f"{text}\n\n{CUT}", _smuggled(hidden))
         return Words(*_visible(text, hidden), used)
-    text = decode(content[:MOST_TEXT], charset)
+    whole = len(content) <= room.text
+    text = decode(content[: room.text], charset)
+    room.text = max(0, room.text - len(content))
     if node.content_type in ENRICHED:
-        text = re.sub(r"(?is)<param>.{0,1000}?</param>|<(?!<)[^<>]{0,60}>", "", text).replace("<<", "<")
+        text = re.sub(r"(?is)<param>.{0,200}?</param>|<(?!<)[^<>]{0,60}>", "", text).replace("<<", "<")
     elif node.parameters.get("format", "").lower() == "flowed":
         text = unflowed(text, joined=node.parameters.get("delsp", "").lower() == "yes")
     text, hidden = _visible(text, "")
-    if len(content) > MOST_TEXT:
+    if not whole:
         return Words(f"{text}\n\n{CUT}", hidden)
     return Words(text, hidden, used)
 
@@ -166,9 +166,14 @@ def _visible(text: str, hidden: str) -> tuple[str, str]:
     """Without the characters that show nothing; what was written in such ones goes to `hidden`."""
     unseen = _smuggled(text)
     # The joiners matter in Persian, Indian scripts and emoji; beside Latin letters and spaces they only break words up.
-    text = re.sub(r"(?<![^\x00-\x7f\xa0])[\u200c\u200d]+|[\u200c\u200d]+(?![^\x00-\x7f\xa0])", "", text)
-    text = re.sub(r"(?:[\u200c\u200d]\s*){3,}", " ", text)
+    text = re.sub("[\u200c\u200d]+", _joiner, text)
     return INVISIBLE.sub("", text), _both(hidden, unseen)
+
+
+def _joiner(found: re.Match[str]) -> str:
+    text, start, end = found.string, found.start(), found.end()
+    around = (text[start - 1 : start], text[end : end + 1])
+    return found.group() if all(each > "\xa0" for each in around) and end - start < 3 else ""
 
 
 def _smuggled(text: str) -> str:

@@ -75,12 +75,18 @@ class Look:
 
 def declarations(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for each in re.sub(r"/\*.*?\*/", "", text[:20_000], flags=re.DOTALL).split(";"):
-        name, colon, value = each.partition(":")
+    for each in uncommented(text[:20_000]).split(";"):
+        name, colon, value = each[:500].partition(":")
         name, value = name.strip().lower(), value.strip().lower()
         if colon and not (found.get(name, "").endswith("!important") and not value.endswith("!important")):
             found[name] = value
     return found
+
+
+def uncommented(text: str) -> str:
+    """Without /* comments */; what stands behind one that is never closed goes too. In one pass, whatever the text."""
+    first, *others = text.split("/*")
+    return first + "".join(each.partition("*/")[2] for each in others)
 
 
 def seen(look: Look, style: Mapping[str, str], attributes: Mapping[str, str]) -> Look:
@@ -130,7 +136,7 @@ def _takes_away(style: Mapping[str, str]) -> bool:
             return True
     if re.match(r"inset\(\s*(50|100)%|circle\(\s*0|polygon\(\s*0", style.get("clip-path", "")):
         return True
-    moved = re.findall(r"translate[xy3d]*\(([^)]*)\)", style.get("transform", ""))
+    moved = re.findall(r"translate[xyz3d]{0,2}\(([^)]{0,100})\)", style.get("transform", ""))
     shifts = [style.get("text-indent", ""), style.get("margin-left", ""), style.get("margin-top", ""), *moved]
     return any(abs(_pixels(each) or 0) >= FAR and each.strip().startswith("-") for each in shifts)
 

@@ -13,7 +13,7 @@ KNOWN = re.compile(
     rb"(?i)(x-[\w-]+|content-[\w-]+|mime-version|from|to|cc|subject|date|message-id|received|return-path|reply-to|sender"
     rb"|references|in-reply-to|delivered-to|dkim-signature|user-agent|list-[\w-]+)[ \t]*:"
 )
-ENCODED = re.compile(r"=\?([\w.:+-]{1,60})(?:\*[^?\s]{0,40})?\?([bBqQ])\?(.{0,2000}?)\?=")
+ENCODED = re.compile(r"=\?([\w.:+-]{1,60})(?:\*[^?\s]{0,40})?\?([bBqQ])\?(.{0,1000}?)\?=")
 # What a machine wrote for machines has no encoded words; decoding them would let a stranger write into it.
 VERBATIM = {
     "arc-authentication-results",
@@ -123,6 +123,7 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
     """`text/plain; charset=x` -> its lower-case first word, and its parameters: RFC 2231, RFC 2047, or both mixed."""
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[str, bool]]] = {}
+    value = re.sub(r"\s+", " ", value)
     for match in PARAMETER.finditer(value):
         name, quoted, bare = match.group(1).lower(), match.group(2), match.group(3)
         text = re.sub(r'\\(["\\])', r"\1", quoted) if quoted is not None else bare.strip()
@@ -156,8 +157,8 @@ def message_ids(value: str) -> tuple[str, ...]:
     """
     value = re.sub(r"\([^()<>@]{0,200}\)", " ", value)
     found = []
-    for match in re.finditer(r"<([^<>]{1,1200})>|([^\s<>,;()\"]+@[^\s<>,;()\"]+)", value):
+    for match in re.finditer(r"<([^<>]{1,1200})>|([^\s<>,;()\"]+)", value):
         each = re.sub(r"\s+", "", match.group(1) or match.group(2))
-        if each and len(each) <= MOST_ID and each not in found[-MOST_IDS:]:
+        if each and (match.group(1) or "@" in each) and len(each) <= MOST_ID and each not in found[-MOST_IDS:]:
             found.append(each)
     return tuple(found if len(found) <= MOST_IDS else [found[0], *found[1 - MOST_IDS :]])

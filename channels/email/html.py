@@ -3,7 +3,7 @@
 import html
 import re
 
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from channels.email.bounds import MOST_ELEMENTS, MOST_HTML
 from channels.email.charsets import clean, decode
@@ -64,7 +64,9 @@ def laid_out(text: str) -> tuple[str, str, bool]:
         return clean(html.unescape(re.sub(r"<[^<>]*>", " ", text))).strip(), "", True
     page = Page(root)
     page.walk()
-    return page.lines.text(), page.hidden(), page.whole
+    # The parser gives up below 2,048 elements in one another.
+    too_deep = any("depth" in each.message for each in parser.error_log.filter_from_errors())
+    return page.lines.text(), page.hidden(), page.whole and not too_deep
 
 
 class Page:
@@ -93,7 +95,7 @@ class Page:
                 self._comment(element)
             elif event == "start":
                 count += 1
-                if count > MOST_ELEMENTS:
+                if count > MOST_ELEMENTS or self._sheet.checks < 0:
                     self.whole = False
                     return
                 if element.tag in NOT_SHOWN:
@@ -182,14 +184,15 @@ class Page:
         while self._quoted and self._quoted[-1][0] >= depth:
             _, quotes = self._quoted.pop()
             self.lines.quote(-quotes)
-            self._ends_quote(tag)
+        if tag == "blockquote":
+            self._ends_quote()
         self._path.pop()
         self._looks.pop()
         self._put(element.tail)
 
-    def _ends_quote(self, tag: str) -> None:
+    def _ends_quote(self) -> None:
         """What a person writes below the quoted words is theirs, also within what the program put around the quote."""
-        if tag == "blockquote" and self._quoted and self._quoted[-1][0] == len(self._path) - 1:
+        if self._quoted and self._quoted[-1][0] == len(self._path) - 1:
             depth, quotes = self._quoted[-1]
             if quotes and self._path[depth - 1][0] != "blockquote":
                 self._quoted[-1] = (depth, 0)
@@ -224,8 +227,8 @@ def _bare(address: str) -> str:
 
 def _is_quote(tag: str, style: dict, marks: set[str], path: list[Compound]) -> bool:
     if tag == "blockquote":
-        within = path[-2][1] if len(path) > 1 else frozenset()
-        if ".gmail_quote" in within or within & QUOTES:
+        around, its_marks = path[-2] if len(path) > 1 else ("", frozenset[str]())
+        if around != "blockquote" and its_marks & QUOTES:
             return False  # what is around it counts
         # An indent, which some programs make of it: without a border, and nobody's words.
         return bool(marks & QUOTES) or not (style.get("border", "").startswith(("none", "0")) and "margin" in style)

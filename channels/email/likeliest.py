@@ -43,7 +43,7 @@ def _score(sample: bytes, codec: str) -> float:
         likely = sum(bool(letters.match(each)) for each in foreign) / len(foreign)
         if likely < SURE:
             return 0.0
-        # Small letters alone, or capitals alone: the one Cyrillic charset has the small ones where the other has capitals.
+        # Small letters or capitals: the one Cyrillic charset has the small ones where the other has capitals.
         return (
             likely
             + max(sum(each in commonest for each in foreign), 0.9 * sum(each in commonest.upper() for each in foreign))
@@ -52,9 +52,8 @@ def _score(sample: bytes, codec: str) -> float:
         )
     if codec in ("cp932", "euc_jp"):
         kana = sum("\u3040" <= each <= "\u30ff" for each in foreign)
-        return sum(bool(KANA.match(each)) for each in foreign) / len(foreign) + (
-            0.1 if kana * 5 > len(foreign) else -0.5
-        )
+        likely = sum(bool(KANA.match(each)) for each in foreign) / len(foreign)
+        return likely + (2 * USUAL if kana * 5 > len(foreign) else -1)
     common = 0
     for each in foreign:
         lead = each.encode(codec, "ignore")[:1]
@@ -63,5 +62,5 @@ def _score(sample: bytes, codec: str) -> float:
         elif codec == "big5":  # level 1: the 5,401 commonest
             common += b"\xa4" <= lead <= b"\xc6" or lead == b"\xa1"
         else:
-            common += "\uac00" <= each <= "\ud7a3"
+            common += b"\xb0" <= lead <= b"\xc8" or lead in (b"\xa1", b"\xa3")
     return common / len(foreign) + (USUAL if common >= SURE * len(foreign) else -1)

@@ -53,5 +53,7 @@ def made_up(content_type: str, subject: str = "") -> str:
             # A subject is no path: "Offer 3/4" keeps both its numbers.
             return safe(re.sub(r"[/\\]", "-", subject)[: MOST_NAME - 4].rstrip(" .") + ending) or "message.eml"
         return "message" + ending
-    kind = "text" if content_type.startswith("message/") else content_type.partition("/")[0]
+    kind, _, form = content_type.partition("/")
+    if kind == "message":
+        return safe(form + ending)
     return (kind if kind in ("image", "audio", "video", "text") else "attachment") + ending

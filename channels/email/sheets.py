@@ -3,8 +3,9 @@
 import re
 from collections import defaultdict
 
-from channels.email.css import MOST_CSS, MOST_RULES, WIDTH, declarations
+from channels.email.css import MOST_CSS, MOST_RULES, WIDTH, declarations, uncommented
 
+MOST_CHECKS = 300_000  # of whether a rule is for an element: half a second's work
 # What can make words unseen or seen again; rules with nothing of these are not kept.
 MATTERS = re.compile(
     r"display|visibility|opacity|font|color|background|height|width|overflow|position|clip|transform|filter|indent|margin"
@@ -21,7 +22,8 @@ class Sheet:
 
     def __init__(self, texts: list[str]) -> None:
         self._rules: defaultdict[str, list[Rule]] = defaultdict(list)
-        text = re.sub(r"/\*.*?\*/|<!--|-->", "", "\n".join(texts)[:MOST_CSS], flags=re.DOTALL)
+        self.checks = MOST_CHECKS
+        text = re.sub(r"<!--|-->", "", uncommented("\n".join(texts)[:MOST_CSS]))
         for number, (selectors, block) in enumerate(_blocks(text)[:MOST_RULES]):
             style = {name: value for name, value in declarations(block).items() if MATTERS.search(name)}
             if not style:
@@ -34,7 +36,9 @@ class Sheet:
     def style(self, path: list[Compound]) -> dict[str, str]:
         """For the last of `path`, the elements from the root down."""
         tag, marks = path[-1]
-        found = [rule for key in ("", tag, *marks) for rule in self._rules.get(key, ()) if _fits(rule[2], path)]
+        asked = [rule for key in {"", tag, *marks} for rule in self._rules.get(key, ())]
+        self.checks -= len(asked)
+        found = [rule for rule in asked if _fits(rule[2], path)] if self.checks > 0 else []
         merged: dict[str, str] = {}
         for _, _, _, style in sorted(found, key=lambda rule: rule[:2]):
             for name, value in style.items():
@@ -50,12 +54,12 @@ def _blocks(text: str) -> list[tuple[str, str]]:
     """Selectors and their declarations; those within @media only where it is for the window a mail is read in."""
     found: list[tuple[str, str]] = []
     depth, skipped = 0, 0  # blocks that are open, and at which depth one began that does not count
-    for each in re.finditer(r"([^{}]*)([{}])", text):
-        before, bracket = each.group(1).strip(), each.group(2)
+    pieces = re.split(r"([{}])", text)
+    for before, bracket in zip(map(str.strip, pieces[::2]), pieces[1::2], strict=False):
         if bracket == "{":
             depth += 1
             rule = before.rpartition(";")[2].strip()
-            if rule.startswith("@") and not skipped and not _applies(rule.lower()):
+            if rule.startswith("@") and not skipped and not (len(rule) < 500 and _applies(rule.lower())):
                 skipped = depth
             elif not rule.startswith("@") and not skipped:
                 found.append((rule.lower() if len(rule) < 2_000 else "", ""))

@@ -4,6 +4,7 @@ import binascii
 import re
 
 LITERAL = re.compile(rb"[^\sA-Za-z0-9+/=]|[A-Za-z,.] [A-Za-z]")  # no base64: a stranger's character, words
+BLANKS = re.compile(rb"=[ \t]{1,80}(?=\r?\n)")  # before a soft line break, where none may stand
 MOST_PIECES = 1_000  # of base64 put one after the other, as some list servers do
 
 
@@ -49,25 +50,27 @@ def _letters(piece: bytes | memoryview) -> bytes:
 
 
 def _quoted(content: bytes) -> bytes:
-    content = re.sub(rb"=[ \t]{1,80}(?=\r?\n)", b"=", content)
-    return binascii.a2b_qp(re.sub(rb"=\s*\Z", b"", content))
+    if BLANKS.search(content):
+        content = BLANKS.sub(b"=", content)
+    return binascii.a2b_qp(content)
 
 
 def _uuencoded(content: bytes) -> bytes:
     found = re.search(rb"(?m)^begin [0-7]{3,4} .*$", content)
     if not found:
         return content
-    out = []
-    for line in content[found.end() :].splitlines():
+    out = bytearray()
+    for each in re.compile(rb"[^\r\n]+").finditer(content, found.end()):
+        line = each.group()
         if line.strip() == b"end":
             break
         try:
-            out.append(binascii.a2b_uu(line))
+            out += binascii.a2b_uu(line)
         except binascii.Error:
             # Trailing rubbish: as many characters as the line's first one promises.
             size = ((line[0] - 32) & 63) * 4 + 5 if line else 0
             try:
-                out.append(binascii.a2b_uu(line[: size // 3]))
+                out += binascii.a2b_uu(line[: size // 3])
             except binascii.Error:
                 continue
-    return b"".join(out)
+    return bytes(out)
