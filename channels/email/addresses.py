@@ -37,6 +37,9 @@ def mailboxes(value: str, most: int = 1_000) -> list[Address]:
         if "@" not in piece.raw and "<" not in piece.raw:
             waiting += [piece.raw.strip()] if piece.raw.strip() else []
             continue
+        if waiting and "<" not in piece.raw:
+            found.append(Address(_name(", ".join(waiting))))  # no name for what has no brackets: something else
+            waiting = []
         found.append(_mailbox(piece, waiting))
         waiting = []
     if waiting and not found:
@@ -119,8 +122,6 @@ def _mailbox(piece: Piece, waiting: list[str]) -> Address:
         spec = re.sub(r"^\s*@[^:]*:", "", spec)  # a route, which nobody has used for thirty years
     else:
         spec, name, quoted = before, _name(" ".join(piece.comments)), piece.quoted
-        if waiting:
-            return Address(_name(", ".join([*waiting, spoken])))
     if any(set(comment) & set("<>@") for comment in piece.comments):
         return Address(name)
     if len(quoted) == 1 and re.match("\\s*\x00\\s*@", spec):

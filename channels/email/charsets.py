@@ -80,10 +80,8 @@ def _codec(charset: str) -> str:
     name = charset.strip().strip("\"'").lower()
     name = MEANT.get(name, name)
     try:
-        found = codecs.lookup(name)
+        b"a".decode(name, "ignore")  # hex, rot13, zip and the like are codecs too, and not of words: that says so
+        found = codecs.lookup(name).name
     except (LookupError, ValueError):
         return "utf-8"
-    # hex, rot13, zip and the like are codecs too, and not of words.
-    if not found._is_text_encoding or found.name.replace("-", "_") in NO_TEXT:  # pyright: ignore[reportAttributeAccessIssue]
-        return "utf-8"
-    return found.name
+    return "utf-8" if found.replace("-", "_") in NO_TEXT else found

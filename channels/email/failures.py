@@ -16,13 +16,11 @@ CODES = {
     "1.7": "Our own address was not accepted as sender.",
     "1.8": "The domain of our own address was not accepted.",
     "1.9": "The address is not a valid one.",
-    "1.10": "The domain of the address takes no mail.",
     "2.1": "The mailbox is switched off.",
     "2.2": "The mailbox is full.",
     "2.3": "The mail is too big for the mailbox.",
     "3.1": "The mail server there has no room left.",
     "3.4": "The mail is too big for the mail server there.",
-    "4.1": "The mail server there does not answer.",
     "4.2": "The connection to the mail server there broke off.",
     "4.3": "The domain's name server does not answer.",
     "4.4": "The domain of the address cannot be reached.",
@@ -42,30 +40,67 @@ CODES = {
 }
 # What servers say where their code is a general one, or none: first match counts.
 WORDS = (
-    (r"rate limit|at a rate|too many|unexpected volume|too frequent|throttl|gr[ae]y ?list", "The mail server there takes no more mail from us for the moment."),
-    (r"virus|malware|infected|banned (?:attachment|content|file)|potential security|dangerous", "It was refused for what is attached to it."),
-    (r"spam|junk mail|black ?list|block ?list|blocked|bulk e?mail|reputation|listed (?:in|by|at|on)|rbl|dnsbl|spamhaus|unsolicited|"
-     r"banned", "It was refused as spam."),
+    (
+        r"rate limit|at a rate|too many|unexpected volume|too frequent|throttl|gr[ae]y ?list",
+        "The mail server there takes no more mail from us for the moment.",
+    ),
+    (
+        r"virus|malware|infected|banned (?:attachment|content|file)|potential security|dangerous",
+        "It was refused for what is attached to it.",
+    ),
+    (
+        r"spam|junk mail|black ?list|block ?list|blocked|bulk e?mail|reputation|listed (?:in|by|at|on)|\brbl\b|dnsbl|"
+        r"spamhaus|unsolicited|banned",
+        "It was refused as spam.",
+    ),
     (r"dmarc|\bspf\b|dkim|authenticat|purported|unauthenticated", "Our mail could not be proved to be ours."),
-    (r"reverse dns|\bptr\b|\brdns\b|helo", "Our mail server's address has no name."),
-    (r"sender .{0,40}(?:rejected|invalid|not exist|denied|not verified)|(?:mail )?from.{0,30}(?:not exist|invalid)",
-     "Our own address was not accepted as sender."),
-    (r"(?:mail ?box|account|quota|disk).{0,40}(?:full|exceed|over)|over ?quota|quota|not enough (?:disk|storage)|insufficient|"
-     r"メールボックスが一杯|容量", "The mailbox is full."),
-    (r"(?:message|mail|size).{0,40}(?:too (?:large|big)|exceeds|limit)|too (?:large|big)", "The mail is too big for the mail server there."),
-    (r"(?:account|mailbox|user|recipient).{0,60}(?:disabled|suspended|inactive|deactivated|locked|no longer|expired)|"
-     r"disabled|suspended", "The mailbox is switched off."),
-    (r"(?:host|domain)\b.{0,40}(?:unknown|not found|(?:does|could) not|no such|invalid|not reachable)|no (?:mx|such (?:host|domain))|nxdomain|"
-     r"name (?:server|or service)|unrout(?:e)?able|dns (?:error|fail)", "The domain of the address does not exist or cannot be reached."),
-    (r"user.{0,60}(?:unknown|not? exist|not (?:found|known))|(?:unknown|no such|invalid|illegal|bad) (?:or (?:illegal|invalid) )?(?:user|recipient|"
-     r"address|mailbox|alias|account|local)|(?:recipient|address|mailbox|account).{0,60}(?:unknown|not exist|not found|unavailable|not known|"
-     r"invalid|doesn't have|no longer)|no mailbox|(?:does not|doesn't|not) exist|doesn't have an?|recipnotfound|not? such|unknown", "The address does not exist."),
+    (r"reverse dns|\bptr\b|\brdns\b|\bhelo\b", "Our mail server's address has no name."),
+    (
+        r"sender .{0,40}(?:rejected|invalid|not exist|denied|not verified)|(?:mail )?from.{0,30}(?:not exist|"
+        r"invalid)",
+        "Our own address was not accepted as sender.",
+    ),
+    (
+        r"(?:mail ?box|mail ?folder|account|quota|disk).{0,40}(?:full|exceed|over)|over ?quota|quota|"
+        r"not enough (?:disk|storage)|insufficient|メールボックスが一杯|容量",
+        "The mailbox is full.",
+    ),
+    (
+        r"(?:message|mail|size).{0,40}(?:too (?:large|big)|exceeds|limit)|too (?:large|big)",
+        "The mail is too big for the mail server there.",
+    ),
+    (r"null mx|no smtp service|(?:host|domain) does not accept mail", "The domain of the address takes no mail."),
+    (
+        r"(?:account|mailbox|user|recipient).{0,60}(?:frozen|disabled|suspended|inactive|deactivated|locked|"
+        r"no longer|expired)|disabled|suspended",
+        "The mailbox is switched off.",
+    ),
+    (
+        r"(?:host|domain)\b.{0,40}(?:unknown|not found|(?:does|could) not|no such|invalid|not reachable)|no (?:mx|"
+        r"such (?:host|domain))|nxdomain|name (?:server|or service)|unrout(?:e)?able|dns (?:error|fail)",
+        "The domain of the address does not exist or cannot be reached.",
+    ),
+    (
+        r"user.{0,60}(?:unknown|not? exist|not (?:found|known))|(?:unknown|no such|invalid|illegal|"
+        r"bad) (?:or (?:illegal|invalid) )?(?:final delivery )?(?:user(?:id)?|recipient|address|mailbox|alias|"
+        r"account|local)|(?:recipient|address|mailbox|account).{0,60}(?:unknown|not exist|not found|unavailable|"
+        r"not (?:known|recogni[sz]ed)|invalid|doesn't have|no longer)|no mailbox|"
+        r"recipient address rejected: access denied|(?:no|not?) (?:valid )?recipients?|(?:does not|doesn't|"
+        r"not) exist|doesn't have an?|recipnotfound|not? such",
+        "The address does not exist.",
+    ),
     (r"relay", "The mail server there does not take mail for this address."),
-    (r"timed? ?out|expired|(?:too|very) long|in the queue|connection|unreachable|not respond|refused|socket|multiple retries|giving up",
-     "The mail server there could not be reached in time."),
+    (
+        r"timed? ?out|expired|(?:too|very) long|in the queue|connection|unreachable|not respond|refused|socket|"
+        r"multiple retries|giving up",
+        "The mail server there could not be reached in time.",
+    ),
     (r"try again|defer|temporar", "The mail server there takes no more mail from us for the moment."),
     (r"loop|hop count|too many hops", "The mail ran in circles between mail servers."),
-    (r"policy|polic|not allowed|denied|rejected|refus|prohibit|not accept", "The mail server there refused it by its own rules."),
+    (
+        r"policy|polic|not allowed|denied|rejected|refus|prohibit|not accept",
+        "The mail server there refused it by its own rules.",
+    ),
 )
 COMPILED = tuple((re.compile(pattern), sentence) for pattern, sentence in WORDS)
 # What is left, by the class of the code.
@@ -81,7 +116,7 @@ KINDS = {
 
 
 def reason_for(status: str, words: str, permanent: bool, around: str = "") -> str:
-    """One sentence. `words`: what the other server said; `around`: the whole report, where it may be said between other things."""
+    """One sentence. `words`: what the other server said; `around`: the report, which may say it elsewhere."""
     if status.startswith("2"):
         return "It was delivered, or handed on to be."
     sentence = _sentence(status.partition(".")[2], words, around)

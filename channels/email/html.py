@@ -3,7 +3,7 @@
 import html
 import re
 
-from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue] lxml comes without types
 
 from channels.email.bounds import MOST_ELEMENTS, MOST_HTML
 from channels.email.charsets import clean, decode

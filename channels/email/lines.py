@@ -93,7 +93,10 @@ class Lines:
         self._mark = (len(self._done), len(self._line))
 
     def since_mark(self) -> str:
+        """What was written since the last mark; of very much the end, so that thousands of links cost little."""
         done, line = self._mark
         if done == len(self._done):
-            return "".join(self._line[line:]).strip()
-        return " ".join([*(each for _, each in self._done[max(done, len(self._done) - 20) :]), *self._line]).strip()
+            return "".join(self._line[max(line, len(self._line) - 50) :]).strip()
+        return " ".join(
+            [*(each for _, each in self._done[max(done, len(self._done) - 20) :]), *self._line[-50:]]
+        ).strip()

@@ -31,7 +31,8 @@ def _base64(raw: bytes, start: int, end: int, *, text: bool) -> bytes:
             return _letters(memoryview(raw)[start:end])
         return b"".join(_letters(each) for each in re.split(rb"=+", raw[start:end], maxsplit=MOST_PIECES))
     content = raw[start:end]
-    if sum(map(len, LITERAL.findall(content[:10_000]))) * 10 > len(content[:10_000].strip()):
+    head = content[: padding - start if padding >= 0 else len(content)][:10_000].strip()
+    if sum(map(len, LITERAL.findall(head))) * 10 > len(head):
         return content  # said to be base64, and is plain words
     out = []
     for number, piece in enumerate(re.split(rb"=+", content, maxsplit=MOST_PIECES)):

@@ -20,7 +20,7 @@ def opening(text: str, lines: int = MOST_LINES) -> str:
     for line in text[: MOST_OPENING * 2].splitlines():
         if found and (line.lstrip().startswith((">", "|")) or QUOTED.match(line[:200])):
             break
-        if line.strip() and line.strip("-=_* ")[:1] not in ("", ">"):
+        if line.strip("-=_* \t")[:1] not in ("", ">") and not SCRAP.fullmatch(line[:200]):
             found.append(line)
         if len(found) == lines:
             break
@@ -32,10 +32,13 @@ def a_reply(subject: str) -> bool:
     return bool(ANSWERED.match(plain(subject[:MOST_SUBJECT])))
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
+def any_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
+SCRAP = re.compile(
+    r"\s*(?:--\S+|content-[a-z-]+:.*|boundary=.*)", re.IGNORECASE
+)  # what broken MIME leaves in the words
 QUOTED = re.compile(
     r"\s{0,8}-{2,}\s*(?:original message|forwarded message|ursprüngliche nachricht|weitergeleitete nachricht|"
     r"message d'origine|message transféré|mensaje original|messaggio originale|oorspronkelijk bericht)|"
@@ -43,22 +46,24 @@ QUOTED = re.compile(
     re.IGNORECASE,
 )
 ANSWERED = re.compile(
-    r"(?:\[[^\]]{1,40}\] ?)?(?:re|aw|antw|antwort|sv|vs|odp|res|rif|ynt|fwd?|wg|tr|rv|enc|i|doorst|vb|vl|pd|回复|答复|转发|返信|転送"
-    r"|отв|ответ|пересл|ha|továbbítás)(?:\[\d{1,3}\]|\(\d{1,3}\))? ?:"
+    r"(?:\[[^\]]{1,40}\] ?)?(?:re|aw|antw|antwort|sv|vs|odp|res|rif|ynt|fwd?|wg|tr|rv|enc|i|doorst|vb|vl|pd|回复|答复|"
+    r"转发|返信|転送|отв|ответ|пересл|ha|továbbítás)(?:\[\d{1,3}\]|\(\d{1,3}\))? ?:"
 )
 
 # Subjects of programs that answer for a person, as they stand before a colon or alone.
 AWAY_SUBJECTS = {
     "en": "automatic reply|auto[- ]?reply|automated reply|automated response|automatic response|auto[- ]?response|"
-    "out of (?:the )?office(?:[- ](?:auto ?-?reply|reply|automatic reply|response|message|notification))?|ooo|auto|"
-    "vacation(?: reply| response| message| notice)?|on vacation|on holiday|annual leave|on (?:annual )?leave|away(?: notice| message)?|"
-    "away from (?:my )?(?:mail|e-?mail|office|desk)|absence notification|i am out of the office",
-    "de": "automatische antwort|automatische rückmeldung|autom\\. antwort|(?:automatische )?abwesenheits(?:notiz|meldung|nachricht|"
-    "benachrichtigung|mitteilung|info|agent|assistent)|abwesenheit|abwesend|außer haus|ausser haus|nicht im (?:büro|haus)|"
-    "im urlaub|urlaub|urlaubs(?:meldung|notiz|vertretung)",
+    "out of (?:the )?office(?:[- ](?:auto ?-?reply|reply|automatic reply|response|message|notification))?|"
+    "ooo|auto|auto re|vacation(?: reply| response| message| notice)?|on vacation|on holiday|annual leave|"
+    "on (?:annual )?leave|away(?: notice| message)?|away from (?:my )?(?:mail|e-?mail|office|desk)|"
+    "absence notification|i am out of the office",
+    "de": "automatische antwort|automatische rückmeldung|autom\\. antwort|(?:automatische )?abwesenheits(?:notiz|"
+    "meldung|nachricht|benachrichtigung|mitteilung|info|agent|assistent)|abwesenheit|abwesend|außer haus|"
+    "ausser haus|nicht im (?:büro|haus)|im urlaub|urlaub|urlaubs(?:meldung|notiz|vertretung)",
     "fr": "réponse automatique(?: d'absence(?: du bureau)?)?|absence(?: du bureau)?|absent(?:e)?(?: du bureau)?|"
     "(?:message|notification|avis) d'absence|en congés?",
-    "es": "respuesta automática|respuesta automatica|(?:estoy )?fuera de (?:la )?oficina|ausencia|mensaje de ausencia|de vacaciones",
+    "es": "respuesta automática|respuesta automatica|(?:estoy )?fuera de (?:la )?oficina|ausencia|"
+    "mensaje de ausencia|de vacaciones",
     "it": "risposta automatica|fuori (?:sede|ufficio)|assenza(?: dall'ufficio)?|messaggio di assenza|in ferie|assente",
     "nl": "automatisch antwoord|automatische reactie|automatische beantwoording|afwezig(?:heid)?|"
     "afwezigheids(?:bericht|melding|assistent)|niet (?:op kantoor|aanwezig)",
@@ -67,164 +72,145 @@ AWAY_SUBJECTS = {
     "pl": "automatyczna odpowiedź|odpowiedź automatyczna|autoodpowiedź|poza biurem|nieobecność(?: w biurze)?|nieobecny",
     "sv": "autosvar|automatiskt svar|automatsvar|frånvaro(?:meddelande)?|frånvarande|inte på kontoret|ej på kontoret",
     "da": "automatisk svar|fravær(?:ende|sbesked|smeddelelse)?|ikke til stede|ikke på kontoret|autobesvarelse",
-    "no": "automatisk svar|autosvar|fraværs(?:melding|beskjed)|fraværende|ikke tilstede|ikke på kontoret|borte fra kontoret",
+    "no": "automatisk svar|autosvar|fraværs(?:melding|beskjed)|fraværende|ikke tilstede|ikke på kontoret|"
+    "borte fra kontoret",
     "fi": "automaattinen vastaus|automaattivastaus|poissaolo(?:ilmoitus|viesti)?|poissa(?: toimistosta)?|lomavastaaja",
     "cs": "automatická odpověď|automatická odpoveď|mimo kancelář|nepřítomnost|nepřítomen|nejsem v kanceláři",
     "ru": "автоматический ответ|автоответ(?:чик)?|вне офиса|нет на месте|отсутствие на рабочем месте|в отпуске|"
     "отсутствую|автоматична відповідь",
     "ja": "自動応答|自動返信|不在通知|不在応答|不在のお知らせ|不在連絡|不在",
     "zh": "自动答复|自动回复|自動回覆|自動答覆|自動回復|外出|外出自动回复|休假|不在办公室",
-    "other": "automatikus válasz|otomatik yanıt|자동 회신|부재중|răspuns automat|αυτόματη απάντηση|תשובה אוטומטית|رد تلقائي",
+    "other": "automatikus válasz|otomatik yanıt|자동 회신|부재중|răspuns automat|"
+    "αυτόματη απάντηση|תשובה אוטומטית|رد تلقائي",
 }
 AWAY_SUBJECT = re.compile(
-    r"(?:\[[^\]]{1,40}\] ?)?[*\"(]{0,3}(?:" + "|".join(AWAY_SUBJECTS.values()) + r")[*\")!.]{0,3} ?(?P<after>[:：]|-|–|\(|$)"
+    r"(?:\[[^\]]{1,40}\] ?)?[*\"(\[]{0,3}(?:"
+    + "|".join(AWAY_SUBJECTS.values())
+    + r")[*\")!.\]]{0,3} ?(?P<after>:|-|–|\(|$|(?<=\] ))"
 )
-# ... and how such a mail begins. Always the sender about themself, now: a person who tells of somebody's absence, or of one to
-# come, doesn't write so.
-AWAY_OPENING = _any(
-    r"\b(?:i am|i'm|i will be|i'll be) (?:currently |presently |now )?(?:out of (?:the |my )?office|away from (?:the |my )?(?:office|desk|e-?mail)|"
-    r"on (?:annual |maternity |parental |sick |paternity )?(?:leave|vacation|holiday|pto)|on a business trip|travell?ing)",
+AWAY_TITLE = re.compile(
+    r"^.{2,60} (?:is out of (?:the )?office|ist (?:nicht im (?:büro|haus)|außer haus|abwesend))\b.{0,60}$|"
+    r"\((?:out of office|auto(?:matic|mated)?[ -]?(?:reply|response))\)$"
+)
+# ... and how such a mail begins: the sender about themself. A person who tells of somebody else doesn't write so.
+AWAY_OPENING = any_of(
+    r"\b(?:i am|i'm|i will be|i'll be) (?:currently |presently |now )?(?:out of (?:the |my )?office|"
+    r"away from (?:the |my )?(?:office|desk|e-?mail)|on (?:annual |maternity |parental |sick |paternity )?(?:leave|"
+    r"vacation|holiday|pto)|on a business trip|travell?ing)",
     r"\b(?:thank you|thanks) for (?:your|the) (?:e-?mail|message)\W{1,3}(?:i am|i'm) (?:currently |away|out|on )",
-    r"\bich bin (?:.{0,40}?)(?:nicht im (?:büro|haus)|abwesend|im urlaub|außer haus|ausser haus|nicht erreichbar|nicht am arbeitsplatz|in elternzeit)",
+    r"\bich bin (?:.{0,40}?)(?:nicht im (?:büro|haus)|abwesend|im urlaub|außer haus|ausser haus|nicht erreichbar|"
+    r"nicht am arbeitsplatz|in elternzeit)",
     r"\bbefinde ich mich .{0,30}(?:urlaub|elternzeit)",
     r"\bje suis (?:actuellement |présentement )?(?:absente?|en congés?|en déplacement|en vacances|hors du bureau)",
     r"\b(?:estoy|estaré|me encuentro) (?:actualmente |ahora )?(?:fuera de (?:la |mi )?oficina|ausente|de vacaciones)",
     r"\b(?:sono|sarò) (?:attualmente |al momento )?(?:fuori (?:sede|ufficio)|assente|in ferie|in vacanza)",
-    r"\bik ben (?:.{0,40}?)(?:afwezig|niet aanwezig|niet op kantoor|met vakantie|op vakantie|met verlof|buiten kantoor)",
-    r"\b(?:estou|estarei|encontro-me) (?:atualmente |actualmente |de momento )?(?:fora do escritório|ausente|de férias)",
+    r"\bik ben (?:.{0,40}?)(?:afwezig|niet aanwezig|niet op kantoor|met vakantie|op vakantie|met verlof|"
+    r"buiten kantoor)",
+    r"\b(?:estou|estarei|encontro-me) (?:atualmente |actualmente |de momento )?(?:fora do escritório|ausente|"
+    r"de férias)",
     r"\b(?:jestem|przebywam|będę) (?:obecnie )?(?:.{0,20}?)(?:poza biurem|nieobecn[ya]|na urlopie)",
-    r"\bjag (?:är|har) (?:.{0,30}?)(?:inte på kontoret|frånvarande|semester|ledig|bortrest|tjänstledig|föräldraledig)",
-    r"\bjeg (?:er|har|holder) (?:.{0,30}?)(?:ikke (?:på kontoret|til stede|tilstede)|fraværende|ferie|bortreist|ude af huset|permisjon)",
+    r"\bjag (?:är|har) (?:.{0,30}?)(?:inte på kontoret|frånvarande|semester|ledig|bortrest|tjänstledig|"
+    r"föräldraledig)",
+    r"\bjeg (?:er|har|holder) (?:.{0,30}?)(?:ikke (?:på kontoret|til stede|tilstede)|fraværende|ferie|bortreist|"
+    r"ude af huset|permisjon)",
     r"\bolen (?:.{0,30}?)(?:poissa|lomalla|vapaalla|matkoilla)",
     r"\b(?:jsem|budu|nejsem) (?:.{0,30}?)(?:mimo kancelář|nepřítom|na dovolené|v kanceláři)",
-    r"(?:я (?:сейчас |временно )?(?:нахожусь|в отпуске|отсутствую|буду отсутствовать|не в офисе)|меня нет на (?:рабочем )?месте)",
+    r"(?:я (?:сейчас |временно )?(?:нахожусь|в отпуске|отсутствую|буду отсутствовать|не в офисе)|"
+    r"меня нет на (?:рабочем )?месте)",
     r"(?:不在にして|不在とさせて|不在です|休暇をいただ|休暇中|出張中|外出しており|休業)",
     r"(?:我(?:现在|目前|正在)?(?:休假|外出|出差|不在办公室)|我(?:現在|目前)?(?:休假|外出|不在辦公室)|将于.{0,20}(?:返回|回来))",
     r"(?:szabadságon vagyok|nem vagyok az irodában|ofis dışındayım|부재중입니다|휴가 중)",
 )
-# How a mail begins that a program wrote, whatever it is about: whole sentences, for a person may speak of "an automatic reply".
-MACHINE_OPENING = _any(
-    r"^.{0,120}\bthis (?:is|was) an? (?:auto(?:mated|matic|matically generated)?|auto-generated|system[- ]generated)[ -]"
-    r"(?:reply|response|message|e-?mail|notification|answer|confirmation|alert notification)(?:[.!;]|,? (?:please|so|and) |\s?-)",
-    r"^.{0,120}\b(?:diese|dies ist eine) (?:e-?mail|nachricht|antwort)? ?(?:wurde|ist|automatisch)[^.?]{0,20}(?:automatisch|maschinell|generierte?)",
-    r"^.{0,120}\b(?:dies|das) ist eine (?:automatische|automatisch (?:generierte|erstellte|erzeugte)) (?:antwort|nachricht|e-?mail|rückmeldung)[.!,;]",
-    r"^.{0,120}\bceci est (?:une réponse|un message|un e-?mail|un courriel) (?:automatique|généré automatiquement)[.!,;]",
-    r"^.{0,120}\beste? (?:es un|es una|mensaje es|correo es) (?:mensaje|correo|respuesta)?[^.?]{0,20}(?:automátic[oa]|generad[oa] automáticamente)[.!,;]",
-    r"^.{0,120}\bquest[oa] (?:è|e-?mail è) un[a']? ?(?:messaggio|risposta|e-?mail)?[^.?]{0,20}(?:automatic[oa]|generat[oa] automaticamente)[.!,;]",
-    r"^.{0,120}\bdit is een (?:automatisch(?:e)?|automatisch gegenereerd(?:e)?) (?:antwoord|bericht|e-?mail|reactie)[.!,;]",
-    r"^.{0,120}\besta é uma (?:resposta|mensagem) automática[.!,;]",
-    r"^.{0,120}\bto jest (?:automatyczna odpowiedź|wiadomość wygenerowana automatycznie)[.!,;]",
-    r"^.{0,120}\b(?:detta är ett automatiskt|dette er et automatisk|dette er en automatisk) (?:svar|meddelande|besked|melding|meddelelse)",
-    r"^.{0,120}\b(?:это автоматическ(?:ий ответ|ое сообщение|ое уведомление)|письмо создано автоматически)",
-    r"^.{0,80}(?:このメールは(?:、)?(?:システム(?:より|から))?自動(?:送信|返信|配信|応答)|自動返信(?:メール)?(?:です|にて))",
-    r"^.{0,80}(?:这是一封自动|此(?:邮件|为)(?:系统)?自动|本邮件由系统自动|此信件由系統自動)",
-)
-
-BOUNCE_SUBJECTS = {
-    "en": "undeliver(?:able|ed)\\b|mail delivery (?:fail|problem|error|delayed|status)|(?:e-?mail |message )?delivery (?:status notification|failure|"
-    "notification|report|delayed|problem|error|has (?:failed|been delayed))|delivery status\\b|failure notice|returned (?:mail|to sender|e-?mail)|"
-    "returning (?:message|mail) to sender|(?:mail|message|e-?mail) (?:could not be|not|was not|couldn't be) delivered|mail system error|mail failure|"
-    "non-?delivery|could not send message for|(?:message|mail) (?:undeliverable|delivery (?:has been )?delayed|rejected|bounced?)|"
-    "postmaster notify|mail bounced|bounce notification|considered unsolicited bulk|nondeliverable|unable to deliver|"
-    "notice: mail delivery status|address(?:ee)? unknown|e-?mail not delivered|message status - undeliverable|mail returned|dead letter|"
-    "banned contents? from you|virus .{0,60}from you|smtp server: errors from",
-    "de": "unzustellbar|nicht zugestellt|nicht zustellbar|zustellung (?:fehlgeschlagen|verzögert|nicht möglich)|zustellungs?(?:fehler|bericht)|"
-    "unzustellbarkeit|konnte nicht zugestellt werden|fehler bei der (?:nachrichten)?zustellung|rückgesandte nachricht",
-    "fr": "non remis|non distribu|échec de la remise|échec (?:de )?(?:la )?(?:livraison|distribution|remise)|remise (?:différée|retardée)|"
-    "n'a pas (?:pu )?être (?:remis|distribu)|courrier (?:non délivré|retourné)",
-    "es": "no se puede entregar|no entregad[oa]|no se (?:ha podido|pudo) entregar|error (?:de|en la) entrega|entrega (?:fallida|retrasada)|"
-    "correo devuelto|mensaje devuelto|notificación de (?:estado de )?entrega",
-    "it": "non recapitabile|non recapitat|mancat[ao] (?:recapito|consegna)|impossibile (?:recapitare|consegnare)|consegna (?:fallita|ritardata)|"
-    "notifica (?:di|dello stato di) (?:mancato )?recapito|errore di consegna",
-    "nl": "onbestelbaar|niet bezorgd|kan niet worden (?:bezorgd|afgeleverd)|bezorging (?:mislukt|vertraagd)|niet afgeleverd",
-    "pt": "não (?:é possível|foi possível|pôde ser) entreg|não entregue|não entregável|falha na entrega|entrega (?:falhou|atrasada)|"
-    "impossível entregar|mensagem devolvida",
-    "pl": "niedostarcz|nie można dostarczyć|nie dostarczono|niedoręcz|zwrot (?:wiadomości|poczty)|błąd doręczenia",
-    "sv": "oleverer|kan inte levereras|kunde inte levereras|leverans(?:en)? misslyckades|gick inte att leverera|ej levererat",
-    "da": "kan ikke leveres|kunne ikke leveres|ikke leveret|levering (?:mislykkedes|mislyktes|forsinket)|ikke levert|kunne ikke levere|ulever",
-    "fi": "toimitus epäonnistui|ei voi(?:tu|da) toimittaa|toimittamaton|perille toimittamaton|viesti palautettu|toimitusvirhe",
-    "cs": "nedoručiteln|nedoručen|nelze doručit|nepodařilo se doručit|nedoruč",
-    "ru": "не доставлен|недоставлен|не удалось доставить|невозможно доставить|ошибка доставки|сообщение возвращено|не може бути доставлен",
-    "ja": "配信不能|配信不可|配信エラー|配信できません|未配信|メールエラー通知|送信できませんでした|配送できません|不達|エラーメール|メールを配信",
-    "zh": "无法送达|未送达|未传递|無法傳遞|無法送達|退信|投递失败|邮件被退回|发送失败|傳遞失敗|未能送达",
-    "other": "kézbesíthetetlen|teslim edilemedi|배달되지|배달할 수 없|전송 실패|nelivrat|ανεπίδοτ|αδύνατη η παράδοση|לא ניתן למסור",
-}
-BOUNCE_SUBJECT = re.compile("|".join(BOUNCE_SUBJECTS.values()))
-BOUNCE_OPENING = _any(
-    r"this is the .{1,60}?(?:program|mail system|mailer-daemon|mail delivery|mail server|postfix|sendmail|mail agent)",
-    r"this is (?:a|an automatically generated) delivery status notification",
-    r"this message was (?:created|generated) automatically by (?:the )?(?:mail|smtp)",
-    r"(?:delivery|transcript) (?:to the following recipients?|of session follows|status notification|has failed)",
-    r"(?:could not|couldn't|cannot|can ?not|was not|wasn't able to|unable to|were unable to|not able to|failed to) (?:be )?(?:deliver|sen[dt] (?:your|the|this) (?:message|mail))",
-    r"(?:the following|these) (?:address|recipient|addressee|user)(?:es|s|\(e?s\))? .{0,40}(?:fail|reject|had |not |problem|fatal|undeliver|unknown)",
-    r"(?:addresses|recipients) had (?:delivery problems|permanent fatal errors|transient)",
-    r"(?:error|problem) (?:occurred )?(?:while|delivering|in delivering|has occurred while)",
-    r"did not reach the following recipient",
-    r"(?:your|the|this) (?:message|mail|e-?mail) .{0,80}(?:undeliverable|undelivered|rejected|bounced|was blocked|has not been delivered|was not delivered|did not reach)",
-    r"delivery (?:to|of|for) .{0,80}(?:fail|delayed|unsuccessful|not possible)",
-    r"(?:konnte|kann) .{0,80}(?:nicht|leider nicht) .{0,30}(?:zugestellt|ausgeliefert|übermittelt)|zustellung .{0,60}(?:fehlgeschlagen|nicht möglich)",
-    r"(?:n'a (?:pas )?pu être|n'a pas été|impossible de) .{0,10}(?:remis|distribu|délivr|livr|remettre)|échec de la remise",
-    r"no (?:se )?(?:ha podido|pudo|puede|fue posible) .{0,12}entreg",
-    r"(?:impossibile|non è stato possibile) .{0,12}(?:recapit|consegn)|mancato recapito",
-    r"(?:kan|kon) niet .{0,12}(?:bezorgd|afgeleverd)|niet (?:worden )?(?:bezorgd|afgeleverd)",
-    r"não (?:foi possível|pôde|é possível) .{0,12}entreg",
-    r"nie (?:można|udało się|mogła zostać|została) .{0,14}d(?:ostarcz|oręcz)",
-    r"(?:kunde|kan) inte levereras|(?:kunne|kan) ikke leveres|ei voitu toimittaa|(?:nelze|nebylo možné|nepodařilo se) doručit",
-    r"не (?:может быть|было|удалось|доставлен).{0,14}(?:доставлен|доставить|доставка)|не доставлено",
-    r"(?:送信|配信|配送|送達)(?:が|は|する(?:こと)?が)?(?:でき(?:ません|なかった)|に?失敗)|(?:送信|配信)に失敗|自動的に生成して送信",
-    r"(?:无法|未能|不能)(?:送达|投递|发送|传递)|(?:無法|未能)(?:傳遞|送達|遞送)|退信|发送失败",
-)
-DELAYED = _any(
-    r"\bdelay(?:ed)?\b|could not send message for (?:past|the last)|warning message only|will (?:be retried|keep trying|continue (?:to try|trying))|"
-    r"still being tried|will try again|not yet been delivered|verzögert|retard|ritard|vertraagd|forsinket|försenad|opóźni|atrasad|задерж|遅延|延迟|延遲|"
-    r"do not need to resend",
-)
-GIVEN_UP = _any(
-    r"permanent (?:error|failure|fatal)|given up|giving up|not going to try again|failed permanently|could not be delivered|unable to deliver|"
-    r"cannot send message for|returned (?:mail|to sender)|permanenter fehler|failure"
+# How a mail begins that a program wrote, whatever it is about: whole sentences, for a person may speak of such a mail.
+MACHINE_OPENING = any_of(
+    r"^.{0,60}\bthis (?:is|was) an? (?:auto(?:mated|matic|matically generated)?|auto-generated|"
+    r"system[- ]generated)[ -](?:reply|response|message|e-?mail|notification|answer|confirmation|"
+    r"alert notification)(?:[.!;]|,? (?:please|so|and) |\s?-)",
+    r"^.{0,60}\bdiese (?:e-?mail|nachricht|antwort) (?:wurde|ist) (?:automatisch|maschinell) (?:erstellt|erzeugt|"
+    r"generiert|versendet|verschickt|gesendet)(?: worden)?[.!]",
+    r"^.{0,60}\b(?:dies|das) ist eine (?:automatische|automatisch (?:generierte|erstellte|erzeugte)) (?:antwort|"
+    r"nachricht|e-?mail|rückmeldung)[.!,;]",
+    r"^.{0,60}\bceci est (?:une réponse|un message|un e-?mail|un courriel) (?:automatique|"
+    r"généré automatiquement)[.!,;]",
+    r"^.{0,60}\beste? (?:es un|es una|mensaje es|correo es) (?:mensaje|correo|"
+    r"respuesta)?[^.?]{0,20}(?:automátic[oa]|generad[oa] automáticamente)[.!,;]",
+    r"^.{0,60}\bquest[oa] (?:è|e-?mail è) un[a']? ?(?:messaggio|risposta|e-?mail)?[^.?]{0,20}(?:automatic[oa]|"
+    r"generat[oa] automaticamente)[.!,;]",
+    r"^.{0,60}\bdit is een (?:automatisch(?:e)?|automatisch gegenereerd(?:e)?) (?:antwoord|bericht|e-?mail|"
+    r"reactie)[.!,;]",
+    r"^.{0,60}\besta é uma (?:resposta|mensagem) automática[.!,;]",
+    r"^.{0,60}\bto jest (?:automatyczna odpowiedź|wiadomość wygenerowana automatycznie)[.!,;]",
+    r"^.{0,60}\b(?:detta är ett automatiskt|dette er et automatisk|dette er en automatisk) (?:svar|meddelande|"
+    r"besked|melding|meddelelse)",
+    r"^.{0,60}\b(?:это автоматическ(?:ий ответ|ое сообщение|ое уведомление)|письмо создано автоматически)",
+    r"^.{0,60}(?:このメールは(?:、)?(?:システム(?:より|から))?自動(?:送信|返信|配信|応答)|自動返信(?:メール)?(?:です|にて))",
+    r"^.{0,60}(?:这是一封自动|此(?:邮件|为)(?:系统)?自动|本邮件由系统自动|此信件由系統自動)",
 )
 
 # A desk's answer that it has the mail; counts only beside a ticket's number or a desk's header.
 TICKET = re.compile(
-    r"\[[^\]]{0,40}#\s?[\w-]{1,30}\]|\[(?:ticket|case|request|anfrage|demande|incident)[^\]]{1,40}\]|"
-    r"\b(?:ticket|case|request|incident|anfrage|vorgang|demande|solicitud|zgłoszenie|ärende|sag|sak|заявка|обращение|工单|チケット)"
-    r"(?: (?:id|no\.?|nr\.?|number|nummer|numéro))?[ :]{0,3}[#№]? ?[a-z]{0,5}-?\d{2,20}|\([a-z]{2,10}-\d{1,9}\)|^\[?[a-z]{2,10}-\d{1,9}\b|^#\d{2,12}\b"
+    r"\[[^\]]{0,40}#\s?[\w-]{1,30}\]|\[(?:ticket|case|request|anfrage|demande|incident)[^\]]{1,40}\]|\b(?:ticket|"
+    r"case|request|incident|anfrage|vorgang|demande|solicitud|zgłoszenie|ärende|sag|sak|заявка|обращение|工单|"
+    r"チケット)(?: (?:id|no\.?|nr\.?|number|nummer|numéro))?[ :]{0,3}[#№]? ?[a-z]{0,5}-?\d{2,20}|"
+    r"\([a-z]{2,10}-\d{1,9}\)|^\[?[a-z]{2,10}-\d{1,9}\b|^#\d{2,12}\b"
 )
-RECEIVED = _any(
-    r"(?:^|[.!,:] |that )your (?:support )?(?:request|ticket|message|case|enquiry|inquiry|e-?mail|question)\b.{0,60}?\b(?:has been|was|is now) "
-    r"(?:successfully )?(?:received|created|logged|opened|registered|submitted|added)",
-    r"\bwe(?:'ve| have)? (?:just )?(?:successfully )?received your (?:request|message|e-?mail|inquiry|enquiry|ticket|question)",
-    r"(?:^|[.!,:] )(?:an? |the |this |new |support )*(?:ticket|case|request)\b.{0,40}\bhas been (?:created|opened|logged|received|assigned|registered)",
+RECEIVED = any_of(
+    r"(?:^|[.!,:] |that )your (?:support )?(?:request|ticket|message|case|enquiry|inquiry|e-?mail|"
+    r"question)\b.{0,60}?\b(?:has been|was|is now) (?:successfully )?(?:received|created|logged|opened|registered|"
+    r"submitted|added)",
+    r"\bwe(?:'ve| have)? (?:just )?(?:successfully )?received your (?:request|message|e-?mail|inquiry|enquiry|"
+    r"ticket|question)",
+    r"(?:^|[.!,:] )(?:an? |the |this |new |support )*(?:ticket|case|request)\b.{0,40}\bhas been (?:created|opened|"
+    r"logged|received|assigned|registered)",
     r"\bwir haben (?:ihre|deine) (?:anfrage|nachricht|e-?mail|mail|mitteilung) .{0,20}(?:erhalten|empfangen)",
-    r"\b(?:ihre|deine) (?:anfrage|nachricht|e-?mail) .{0,40}(?:wurde|ist) .{0,30}(?:erfasst|registriert|eingegangen|erhalten|aufgenommen|angelegt)",
-    r"\bwurde ein (?:neues )?ticket .{0,30}(?:eröffnet|erstellt|angelegt)|\bvielen dank für ihre (?:anfrage|nachricht|e-?mail)",
-    r"\bnous avons bien reçu votre|\bvotre (?:demande|message|ticket) .{0,40}a (?:bien )?été (?:reçu|enregistré|créé|pris)",
-    r"\bhemos recibido (?:su|tu) |\b(?:su|tu) (?:solicitud|consulta|ticket) .{0,40}(?:ha sido|fue) (?:recibid|cread|registrad)|se ha creado (?:un|el) ticket",
-    r"\babbiamo ricevuto la (?:sua|tua|vostra) |\b(?:la sua|la tua) richiesta .{0,40}è stata (?:ricevuta|registrata|presa)",
-    r"\b(?:we|wij) hebben (?:je|uw|jouw) .{0,30}ontvangen|\b(?:je|uw) (?:aanvraag|verzoek|bericht) .{0,30}is (?:ontvangen|geregistreerd)",
-    r"\brecebemos (?:a |o )?(?:sua|seu) |\b(?:sua|seu) (?:solicitação|chamado|pedido) .{0,40}foi (?:recebid|criad|registrad|abert)",
-    r"\botrzymaliśmy (?:twoj|twój|państwa)|\b(?:zgłoszenie|wiadomość) .{0,40}został[ao]? (?:zarejestrowan|przyjęt|otrzyman|utworzon)",
+    r"\b(?:ihre|deine) (?:anfrage|nachricht|e-?mail) .{0,40}(?:wurde|ist) .{0,30}(?:erfasst|registriert|"
+    r"eingegangen|erhalten|aufgenommen|angelegt)",
+    r"\bwurde ein (?:neues )?ticket .{0,30}(?:eröffnet|erstellt|angelegt)",
+    r"\bnous avons bien reçu votre|\bvotre (?:demande|message|ticket) .{0,40}a (?:bien )?été (?:reçu|enregistré|"
+    r"créé|pris)",
+    r"\bhemos recibido (?:su|tu) |\b(?:su|tu) (?:solicitud|consulta|ticket) .{0,40}(?:ha sido|fue) (?:recibid|"
+    r"cread|registrad)|se ha creado (?:un|el) ticket",
+    r"\babbiamo ricevuto la (?:sua|tua|vostra) |\b(?:la sua|la tua) richiesta .{0,40}è stata (?:ricevuta|"
+    r"registrata|presa)",
+    r"\b(?:we|wij) hebben (?:je|uw|jouw) .{0,30}ontvangen|\b(?:je|uw) (?:aanvraag|verzoek|"
+    r"bericht) .{0,30}is (?:ontvangen|geregistreerd)",
+    r"\brecebemos (?:a |o )?(?:sua|seu) |\b(?:sua|seu) (?:solicitação|chamado|pedido) .{0,40}foi (?:recebid|criad|"
+    r"registrad|abert)",
+    r"\botrzymaliśmy (?:twoj|twój|państwa)|\b(?:zgłoszenie|wiadomość) .{0,40}został[ao]? (?:zarejestrowan|przyjęt|"
+    r"otrzyman|utworzon)",
     r"\bvi har (?:tagit emot|mottagit|modtaget|mottatt|fått) (?:ditt|din|ert|er|deres|jeres)",
     r"\bolemme vastaanottaneet|\b(?:viestisi|yhteydenottosi|tukipyyntösi) on (?:vastaanotettu|kirjattu)",
-    r"\bpřijali jsme (?:váš|vaši|vaše)|\bváš (?:požadavek|dotaz|e-?mail) .{0,30}byl .{0,20}(?:přijat|zaregistrován|vytvořen)",
+    r"\bpřijali jsme (?:váš|vaši|vaše)|\bváš (?:požadavek|dotaz|e-?mail) .{0,30}byl .{0,20}(?:přijat|zaregistrován|"
+    r"vytvořen)",
     r"ваш[ае]? (?:запрос|обращение|заявка|письмо) .{0,40}(?:получен|принят|зарегистрирован|создан)|мы получили ваш",
     r"(?:お問い?合わ?せ|ご質問|ご依頼|メール)を.{0,12}(?:受け?付け?|受信|承り)",
     r"(?:我们|我們)?已(?:经)?(?:收到|受理)(?:了)?(?:您|你)的",
 )
 # Programs that hold a mail back until its sender does something.
-CHALLENGE_SUBJECT = _any(
+CHALLENGE_SUBJECT = any_of(
     r"(?:please )?(?:confirm|verify) (?:your|that you sent|this) (?:e-?mail|message)",
-    r"confirmation required|verification required|message (?:held|pending|challenge)|action required.{0,20}confirm|^challenge:|sender (?:verification|validation)",
+    r"confirmation required|verification required|message (?:held|pending|challenge)|action required.{0,20}confirm|"
+    r"^challenge:|sender (?:verification|validation)",
 )
-CHALLENGE_OPENING = _any(
-    r"(?:your|the) (?:message|e-?mail)\b.{0,80}\b(?:is being held|is (?:on hold|waiting)|has been (?:held|quarantined|placed on hold)|awaiting (?:verification|confirmation|approval))",
+CHALLENGE_OPENING = any_of(
+    r"(?:your|the) (?:message|e-?mail)\b.{0,80}\b(?:is being held|is (?:on hold|waiting)|has been (?:held|"
+    r"quarantined|placed on hold)|awaiting (?:verification|confirmation|approval))",
     r"(?:verify|confirm|prove) (?:that )?(?:you are|you're) (?:a )?(?:human|real|person|not a (?:spammer|robot))",
     r"(?:to|in order to) (?:release|deliver|complete the delivery of) your (?:message|e-?mail)",
     r"(?:one-?time|whitelist|allowlist|approved senders?).{0,60}(?:click|reply|link)",
 )
-UNSUBSCRIBE = _any(
-    r"\bunsubscribe\b|view (?:this (?:e-?mail|message) )?in (?:your |a )?(?:web )?browser|manage (?:your )?(?:e-?mail )?(?:preferences|subscription)",
-    r"\babmelden\b|\babbestellen\b|im browser (?:ansehen|anzeigen|öffnen)|se désabonner|désinscri|désinscription|darse de baja|cancelar (?:la |tu |su )?suscripci",
-    r"annulla(?:re)? (?:l')?iscrizione|disiscri|uitschrijven|afmelden|cancelar (?:a |sua )?(?:inscrição|assinatura)|wypisz się|avregistrera|avsluta prenumeration",
+UNSUBSCRIBE = any_of(
+    r"\bunsubscribe\b|view (?:this (?:e-?mail|message) )?in (?:your |a )?(?:web )?browser|"
+    r"manage (?:your )?(?:e-?mail )?(?:preferences|subscription)",
+    r"\babmelden\b|\babbestellen\b|im browser (?:ansehen|anzeigen|öffnen)|se désabonner|désinscri|désinscription|"
+    r"darse de baja|cancelar (?:la |tu |su )?suscripci",
+    r"annulla(?:re)? (?:l')?iscrizione|disiscri|uitschrijven|afmelden|cancelar (?:a |sua )?(?:inscrição|"
+    r"assinatura)|wypisz się|avregistrera|avsluta prenumeration",
     r"\bafmeld\b|meld deg av|peruuta tilaus|odhlásit|отписаться|配信停止|配信解除|退订|取消订阅",
 )
+GREETING = re.compile(
+    r"(?:hi|hello|hey|dear|good (?:morning|day|afternoon)|hallo|guten (?:tag|morgen)|sehr geehrte|liebe|bonjour|salut|"
+    r"cher|hola|buenos|estimad|ciao|buongiorno|salve|gentile|olá|bom dia|caro|beste|goedendag|hej|hei|cześć|"
+    r"dzień dobry|szanown|dobrý|ahoj|здравствуйте|добрый|привет|こんにちは|お世話|你好|您好)\b"
+)
+ASKS_TO = re.compile(r"\b(?:please|me|us|my|i|how|bitte|mich|uns|wie|moi|me|comment|por favor|come|hoe)\b")
