@@ -4,13 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from dashboard import catalogue, difference, editing
 from dashboard.auth import Acting, SignedIn, Who, needs
-from dashboard.pages import DeskRoute, by_htmx, context_of, render
+from dashboard.pages import DeskRoute, Id, by_htmx, context_of, render
 from knowledge import articles
 from knowledge.articles import Article, ArticleVersion, KnowledgeError
 from knowledge.embedding import Content
@@ -26,7 +26,6 @@ class ArticleRoute(DeskRoute):
 router = APIRouter(prefix="/desk/articles", route_class=ArticleRoute)
 READ, WRITE = needs("read articles"), needs("write articles")
 
-Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Number = Annotated[int, Form(ge=0, le=2**31 - 1)]
 
 #: What an address may ask to be said above an article, after something was done to it; nobody else's words are shown.
@@ -126,7 +125,7 @@ async def create(request: Request, who: Acting, content: Typed, then: Annotated[
 
 
 @router.post("/preview", dependencies=WRITE)
-async def preview(request: Request, who: Acting, content: Typed) -> Response:
+async def preview(who: Acting, content: Typed) -> Response:
     """The text as customers will read it. Stores nothing."""
     body = content.body[: editing.MOST_TEXT]
     return HTMLResponse(await asyncio.to_thread(to_html, body) or '<p class="quiet">Nothing written yet.</p>')

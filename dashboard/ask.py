@@ -123,7 +123,7 @@ async def _claude(context: Context) -> Claude | None:
     if claude is None:
         return None
     spent = await spending.spent(context.db, None)
-    return Claude(claude.model.name, claude.limits.message, claude.limits.day, spent.day)
+    return Claude(claude.model.name, claude.budget.message, claude.budget.day, spent.day)
 
 
 def read(answered: Answered) -> Outcome:
@@ -170,7 +170,7 @@ def _cost(usage: dict[str, Any] | None) -> str:
 
 
 def _grounds(answered: Answered, record: dict[str, Any]) -> Grounds:
-    decision = Decision(  # type: ignore[call-arg]
+    decision = Decision(
         id=0,
         conversation_id=0,
         verdict=type(answered.verdict).__name__.lower(),

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from knowledge import articles
+from knowledge import articles, publishing
 from knowledge.articles import Article, ArticleVersion
 from knowledge.embedding import Content
 from service.context import Context
@@ -100,9 +100,9 @@ async def publish(context: Context, article_id: int, staff: Staff) -> str:
     try:
         async with context.db.write() as session:
             # As it was read above: what a colleague decided while the model computed is not overridden.
-            revision = await articles.publish(session, article, embedded)
+            revision = await publishing.publish(session, article, embedded)
             _record(session, staff, "article_published", article, revision=revision)
-    except articles.Published:  # by a second click, or by a colleague, while the model computed
+    except publishing.Published:  # by a second click, or by a colleague, while the model computed
         return f"Customers are answered from version {newest.number} already."
     return f"Published. Customers are answered from version {article.version} now."
 
@@ -113,7 +113,7 @@ async def unpublish(session: AsyncSession, article_id: int, staff: Staff, *, see
     if article is not None and article.state != "published":
         now = "archived" if article.state == "archived" else "a draft"
         raise NotPossible(f"Nothing was done: this article is {now} by now, so customers are not answered from it.")
-    await _change(session, article_id, staff, articles.unpublish, "article_unpublished", seen)
+    await _change(session, article_id, staff, publishing.unpublish, "article_unpublished", seen)
 
 
 async def archive(session: AsyncSession, article_id: int, staff: Staff, *, seen: int) -> None:
@@ -121,7 +121,7 @@ async def archive(session: AsyncSession, article_id: int, staff: Staff, *, seen:
     article = await session.get(Article, article_id)
     if article is not None and article.state == "archived":
         return  # somebody did so already
-    await _change(session, article_id, staff, articles.archive, "article_archived", seen)
+    await _change(session, article_id, staff, publishing.archive, "article_archived", seen)
 
 
 async def bring_back(session: AsyncSession, article_id: int, staff: Staff, *, seen: int) -> None:
@@ -129,7 +129,7 @@ async def bring_back(session: AsyncSession, article_id: int, staff: Staff, *, se
     article = await session.get(Article, article_id, with_for_update=True)
     if article is not None and article.state != "archived":
         return  # somebody did so already
-    await _change(session, article_id, staff, articles.unpublish, "article_restored", seen)
+    await _change(session, article_id, staff, publishing.unpublish, "article_restored", seen)
 
 
 async def put_back(session: AsyncSession, article_id: int, number: int, staff: Staff, *, seen: int) -> None:
@@ -187,7 +187,7 @@ async def _insert(session: AsyncSession, title: str) -> Article:
     for slug in (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 20))):
         if slug in taken:
             continue
-        made = Article(slug=slug, title=title)  # type: ignore[call-arg]
+        made = Article(slug=slug, title=title)
         try:
             async with session.begin_nested():
                 session.add(made)

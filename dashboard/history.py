@@ -10,9 +10,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.exceptions import HTTPException
 
 from dashboard import difference, editing
-from dashboard.articles import READ, WRITE, Id, Number
+from dashboard.articles import READ, WRITE, Number
 from dashboard.auth import Acting, Who
-from dashboard.pages import DeskRoute, context_of, render
+from dashboard.pages import DeskRoute, Id, context_of, render
 from knowledge import articles
 from knowledge.articles import Article, ArticleVersion, KnowledgeError
 from service.help_pages import to_html

@@ -1,14 +1,14 @@
 """The page of figures: each with its number, its chart, its definition and the table behind it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from dashboard import charts
+from dashboard import charts, queue
 from dashboard.auth import Who, needs
 from dashboard.pages import DeskRoute, context_of, render
 from service import insights
@@ -25,19 +25,42 @@ USUAL = 30
 MOST_DAYS = 366
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The days from `from` to `to`, or the last `days`, of every channel and topic or of one: as the address has it."""
+
+    days: str = ""
+    first: Annotated[str, Query(alias="from")] = ""
+    last: Annotated[str, Query(alias="to")] = ""
+    channel: str = ""
+    topic: str = ""
+
+    def understood(self, now: float) -> tuple[Scope, str]:
+        """What is asked for, or what is usual and a sentence that says why."""
+        today, sentence = _day_of(now), ""
+        count = int(self.days) if self.days in map(str, PERIODS) else USUAL
+        usual = (today - timedelta(count - 1), today)
+        try:
+            end = date.fromisoformat(self.last) if self.last else today
+            begin = date.fromisoformat(self.first) if self.first else end - timedelta(count - 1)
+        except (ValueError, OverflowError):
+            (begin, end), sentence = usual, f"Write a day like {today}."
+        if begin > end:
+            (begin, end), sentence = usual, "The first day must not be after the last one."
+        elif (end - begin).days >= MOST_DAYS:
+            (begin, end), sentence = usual, f"Choose at most {MOST_DAYS} days."
+        if sentence:
+            sentence += f" These are the last {count} days."
+        return Scope(begin, end, now, clean(self.channel), clean(self.topic)), sentence
+
+
+Filled = Annotated[Asked, Depends()]
+
+
 @router.get("/figures", dependencies=READ)
-async def figures(
-    request: Request,
-    who: Who,
-    days: str = "",
-    first: Annotated[str, Query(alias="from")] = "",
-    last: Annotated[str, Query(alias="to")] = "",
-    channel: str = "",
-    topic: str = "",
-) -> Response:
-    """The days from `from` to `to`, or the last `days`, of every channel and topic or of one."""
+async def figures(request: Request, who: Who, asked: Filled) -> Response:
     context = context_of(request)
-    scope, sentence = _scope(context.clock(), days, first, last, channel, topic)
+    scope, sentence = asked.understood(context.clock())
     today = _day_of(context.clock())
     return render(
         request,
@@ -47,7 +70,7 @@ async def figures(
         sentence=sentence,
         today=today,
         periods=[(period, _query(period, scope), _is_last(scope, period, today)) for period in PERIODS],
-        channels=[(each.name, each.title or each.name) for each in context.channels.values()],
+        channels=[(name, queue.title(context, name)) for name in context.channels],
         topics=await insights.topics(context.db),
         figures=await insights.measure(context.db, scope),
         draw=charts.draw,
@@ -56,17 +79,10 @@ async def figures(
 
 
 @router.get("/figures.json", dependencies=READ)
-async def figures_as_json(
-    request: Request,
-    days: str = "",
-    first: Annotated[str, Query(alias="from")] = "",
-    last: Annotated[str, Query(alias="to")] = "",
-    channel: str = "",
-    topic: str = "",
-) -> Response:
+async def figures_as_json(request: Request, asked: Filled) -> Response:
     """The same numbers for a program; the columns have one value for each of the days."""
     context = context_of(request)
-    scope, sentence = _scope(context.clock(), days, first, last, channel, topic)
+    scope, sentence = asked.understood(context.clock())
     if sentence:
         return JSONResponse({"error": sentence}, 400)
     found = {
@@ -75,25 +91,6 @@ async def figures_as_json(
         for figure, measured in await insights.measure(context.db, scope)
     }
     return JSONResponse({"days": [day.isoformat() for day in scope.days], "figures": found})
-
-
-def _scope(now: float, days: str, first: str, last: str, channel: str, topic: str) -> tuple[Scope, str]:
-    """What is asked for, or what is usual and a sentence that says why."""
-    today, sentence = _day_of(now), ""
-    count = int(days) if days in map(str, PERIODS) else USUAL
-    usual = (today - timedelta(count - 1), today)
-    try:
-        end = date.fromisoformat(last) if last else today
-        begin = date.fromisoformat(first) if first else end - timedelta(count - 1)
-    except (ValueError, OverflowError):
-        (begin, end), sentence = usual, f"Write a day like {today}."
-    if begin > end:
-        (begin, end), sentence = usual, "The first day must not be after the last one."
-    elif (end - begin).days >= MOST_DAYS:
-        (begin, end), sentence = usual, f"Choose at most {MOST_DAYS} days."
-    if sentence:
-        sentence += f" These are the last {count} days."
-    return Scope(begin, end, now, clean(channel), clean(topic)), sentence
 
 
 def _day_of(now: float) -> date:

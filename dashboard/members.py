@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from dashboard.auth import Acting, SignedIn, Who, needs
-from dashboard.pages import DeskRoute, context_of, render
+from dashboard.pages import DeskRoute, Id, context_of, render
 from service import staff, staff_changes
 from service.flow import clean
 from service.models import Staff
@@ -16,7 +16,6 @@ from service.models import Staff
 router = APIRouter(prefix="/desk/staff", route_class=DeskRoute)
 ADMINISTER = needs("administer staff")
 
-Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 #: What the address may ask to be said, with a name of the list.
 SAID = {

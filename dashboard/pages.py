@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Callable, Coroutine
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
 from fastapi import APIRouter, Request, Response
+from fastapi import Path as Segment
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -16,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from dashboard import words
+from service import labels
 from service.context import Context
 from service.throttle import TooMany
 from service.web import read_body
@@ -33,6 +35,9 @@ HEADERS = {
 }
 #: A form of the desk holds one reply; bytes.
 MOST_BODY = 256_000
+
+#: A number that a row may have, in an address.
+Id = Annotated[int, Segment(ge=1, le=2**63 - 1)]
 
 
 class Static(StaticFiles):
@@ -164,7 +169,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["static"] = _static
+    environment.globals.update(static=_static, labels=labels.VALUES)
     environment.filters.update(words.FILTERS)
     return environment
 

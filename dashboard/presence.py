@@ -8,12 +8,12 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from sqlmodel import col, delete, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dashboard.auth import Acting, needs
-from dashboard.pages import DeskRoute, context_of, render
+from dashboard.pages import DeskRoute, Id, context_of, render
 from knowledge.articles import Article
 from service.db import Database, clock
 from service.models import Presence, Staff
@@ -26,7 +26,6 @@ SEEN, UNSEEN = 30.0, 90.0
 #: What is left of them when it is written again: a look every few seconds need not be a write every few seconds.
 RENEWED_AT = 2 / 3
 
-Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Page = Annotated[str, Form(pattern=re.compile(r"^[0-9a-f]{32}$"))]
 
 

@@ -10,8 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.exceptions import HTTPException
 
 from dashboard.auth import Acting, Who, needs
-from dashboard.inbox import Id
-from dashboard.pages import DeskRoute, context_of, render
+from dashboard.pages import DeskRoute, Id, context_of, render
 from dashboard.queue import title
 from service.models import Attachment, Quarantine, Staff
 

@@ -113,10 +113,10 @@ async def _quoting(session: AsyncSession, context: Context) -> Quoting | None:
     claude = context.agent.claude
     if claude is None:
         return None
-    until = await spending.resting_until(session, claude.limits.day)
+    until = await spending.resting_until(session, claude.budget.day)
     if until is None:
         return None
-    return Quoting(claude.limits.day, until if math.isfinite(until) else None)
+    return Quoting(claude.budget.day, until if math.isfinite(until) else None)
 
 
 def _where(view: str, me: Staff) -> Any:
@@ -152,7 +152,7 @@ async def _rows(session: AsyncSession, context: Context, me: Staff, view: str, l
     }.get(view, (case((col(Conversation.state) == "agent", 1), else_=0), col(Conversation.updated_at).desc()))
     last = and_(col(Message.conversation_id) == Conversation.id, col(Message.seq) == col(Conversation.last_seq))
     query = (
-        select(Conversation, Customer, Identity, Message, Staff, called.c.at)  # type: ignore[call-overload]
+        select(Conversation, Customer, Identity, Message, Staff, called.c.at)  # type: ignore[call-overload] (typed for up to four)
         .join(Customer, col(Customer.id) == Conversation.customer_id)
         .join(Identity, col(Identity.id) == Conversation.identity_id)
         .outerjoin(Message, last)

@@ -2,22 +2,22 @@
 
 from collections.abc import Mapping
 
-from service.staff import ANSWERING
+from service.staff import ANSWERING, ROLES
 
-SUPPORT, EDITOR, ADMIN = "support", "editor", "admin"
+EDITOR, ADMIN = "editor", "admin"
 
 #: right -> roles. Editors read conversations, to see what customers ask; answering them is support's.
 RIGHTS: Mapping[str, tuple[str, ...]] = {
-    "read conversations": (SUPPORT, EDITOR, ADMIN),
+    "read conversations": ROLES,
     "answer customers": ANSWERING,
-    "read articles": (SUPPORT, EDITOR, ADMIN),
+    "read articles": ROLES,
     "write articles": (EDITOR, ADMIN),
-    "label decisions": (SUPPORT, EDITOR, ADMIN),
+    "label decisions": ROLES,
     "export the record": (ADMIN,),
-    "ask the agent": (SUPPORT, EDITOR, ADMIN),
-    "keep one's account": (SUPPORT, EDITOR, ADMIN),
+    "ask the agent": ROLES,
+    "keep one's account": ROLES,
     "administer staff": (ADMIN,),
-    "read figures": (SUPPORT, EDITOR, ADMIN),
+    "read figures": ROLES,
 }
 
 

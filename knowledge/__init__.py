@@ -2,7 +2,7 @@
 
 How an article becomes a passage: `importers` or an editor save its words as a version (`articles`); `chunks` cuts the
 body into passages of about 200 words and these into sentences; `embedder` makes a vector of each, and of each phrase
-(a way customers ask for the article); publishing stores them in one transaction and counts the knowledge revision up.
+(a way customers ask for the article); `publishing` stores them in one transaction and counts the knowledge revision up.
 Every process holds what is published in memory (`corpus`) with a Chroma index of its own (`index`) and follows new
 revisions; `search` blends meaning, words and phrases, and measures the facts that confidence is made of (`facts`).
 

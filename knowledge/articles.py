@@ -1,12 +1,11 @@
-"""Articles, their versions, and what is published of them: the tables, and the verbs that write them.
+"""Articles, their versions, and what is published of them: the tables, saved and read (publishing.py publishes).
 
-A verb takes the caller's session and never commits, so that a publish and its audit event are one transaction.
+A verb takes the caller's session and never commits, so that a change and its audit event are one transaction.
 """
 
 import time
 from typing import Any
 
-import numpy as np
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -17,21 +16,18 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     UniqueConstraint,
-    delete,
-    text,
-    update,
 )
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from knowledge.embedding import Content, Embedded
+from knowledge.embedding import Content
 
 # SQLite only counts up a primary key whose type is exactly INTEGER.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _key() -> Any:
-    return Field(default=None, primary_key=True, sa_type=_Id)  # type: ignore[call-overload]
+    return Field(default=None, primary_key=True, sa_type=_Id)
 
 
 def _article() -> Any:
@@ -62,7 +58,7 @@ class Article(SQLModel, table=True):
 class ArticleVersion(SQLModel, table=True):
     """An article's words at one time. Never changed."""
 
-    __tablename__ = "article_version"  # type: ignore[assignment]
+    __tablename__ = "article_version"  # type: ignore[assignment] (SQLModel types it as a function)
     __table_args__ = (UniqueConstraint("article_id", "number"),)
 
     id: int = _key()
@@ -96,7 +92,7 @@ class Chunk(SQLModel, table=True):
 class PhraseVector(SQLModel, table=True):
     """A way customers ask for a published article, as a vector; position 0 is its title."""
 
-    __tablename__ = "phrase_vector"  # type: ignore[assignment]
+    __tablename__ = "phrase_vector"  # type: ignore[assignment] (SQLModel types it as a function)
     __table_args__ = (Index("phrase_vector_place", "article_id", "position", unique=True),)
 
     id: int = _key()
@@ -110,7 +106,7 @@ class PhraseVector(SQLModel, table=True):
 class KnowledgeRevision(SQLModel, table=True):
     """One row: counts up with every transaction that changes what is published."""
 
-    __tablename__ = "knowledge_revision"  # type: ignore[assignment]
+    __tablename__ = "knowledge_revision"  # type: ignore[assignment] (SQLModel types it as a function)
 
     id: int = Field(default=1, primary_key=True)
     number: int = 0
@@ -118,14 +114,6 @@ class KnowledgeRevision(SQLModel, table=True):
 
 class KnowledgeError(Exception):
     """What could not be done with an article, in a sentence for people."""
-
-
-class Changed(KnowledgeError):
-    """The article is not as it was when the caller read it: other words, or somebody withdrew or published it."""
-
-
-class Published(KnowledgeError):
-    """That version is published already, by somebody who did the same a moment before."""
 
 
 async def save(
@@ -171,59 +159,6 @@ async def save(
     return article
 
 
-async def publish(session: AsyncSession, article: Article, embedded: Embedded) -> int:
-    """Answer from the article's newest version from now on; the new knowledge revision. Raises Changed, Published.
-
-    `embedded` was made from that version's words before this transaction, which takes a while: `article` is as it was
-    read before that. The passages of the version before go.
-    """
-    seen = _seen(article)
-    number = await _next_revision(session)
-    article = await _held(session, article)
-    newest = await version(session, article, article.version)
-    if newest is None or newest.hash != embedded.hash:
-        raise Changed(f"“{article.title}” was changed while it was being published: look at it and publish it again.")
-    if article.published_version == article.version:
-        raise Published(f"Customers are answered from version {article.version} of “{article.title}” already.")
-    _check(article, seen)
-    await _clear(session, article)
-    for position, chunk in enumerate(embedded.chunks):
-        session.add(
-            Chunk(
-                article_id=article.id,
-                version=article.version,
-                position=position,
-                heading=chunk.heading,
-                text=chunk.text,
-                sentences=list(chunk.sentences),
-                embedding=_bytes(chunk.embedding),
-                sentence_embeddings=_bytes(chunk.sentence_embeddings),
-            )
-        )
-    for position, phrase in enumerate(embedded.phrases):
-        session.add(
-            PhraseVector(
-                article_id=article.id,
-                version=article.version,
-                position=position,
-                text=phrase.text,
-                embedding=_bytes(phrase.embedding),
-            )
-        )
-    await _change(session, article, "published", article.version, number)
-    return number
-
-
-async def unpublish(session: AsyncSession, article: Article) -> int:
-    """Stop answering from the article and make it a draft again; the knowledge revision."""
-    return await _withdraw(session, article, "draft")
-
-
-async def archive(session: AsyncSession, article: Article) -> int:
-    """Stop answering from the article and put it away; the knowledge revision."""
-    return await _withdraw(session, article, "archived")
-
-
 async def version(session: AsyncSession, article: Article, number: int) -> ArticleVersion | None:
     """One version of an article."""
     wanted = select(ArticleVersion).where(ArticleVersion.article_id == article.id, ArticleVersion.number == number)
@@ -256,66 +191,3 @@ async def revision(session: AsyncSession) -> int:
 def content(stored: ArticleVersion) -> Content:
     """The words of a stored version."""
     return Content(stored.title, stored.topic, stored.body, tuple(stored.phrases))
-
-
-async def _withdraw(session: AsyncSession, article: Article, state: str) -> int:
-    seen = _seen(article)
-    number = await _next_revision(session) if article.published_version else None
-    article = await _held(session, article)
-    _check(article, seen)
-    await _clear(session, article)
-    await _change(session, article, state, None, number)
-    return number or await revision(session)
-
-
-async def _clear(session: AsyncSession, article: Article) -> None:
-    for table in (Chunk, PhraseVector):
-        await session.exec(delete(table).where(col(table.article_id) == article.id))
-
-
-async def _change(session: AsyncSession, article: Article, state: str, number: int | None, at: int | None) -> None:
-    """`at`: the revision, unless what is published stays as it was."""
-    article.state, article.published_version, article.updated_at = state, number, time.time()
-    if at is not None:
-        article.revision = at
-    session.add(article)
-    await session.flush()
-
-
-async def _held(session: AsyncSession, article: Article) -> Article:
-    """The article as it is now, locked: the caller may have read it in an earlier transaction."""
-    held = await session.get(Article, article.id, with_for_update=True, populate_existing=True)
-    if held is None:
-        raise KnowledgeError(f"“{article.title}” is not there any more.")
-    return held
-
-
-def _seen(article: Article) -> tuple[str, int, float]:
-    return article.state, article.version, article.updated_at
-
-
-def _check(article: Article, seen: tuple[str, int, float]) -> None:
-    """Raises Changed unless the article, locked by now, is as it was when it was decided what to do with it."""
-    if _seen(article) != seen:
-        now = {"draft": "a draft", "published": "published", "archived": "archived"}[article.state]
-        raise Changed(
-            f"Somebody changed “{article.title}” meanwhile: it is {now} now, and nothing else was done. "
-            "Look at it, and decide then."
-        )
-
-
-async def _next_revision(session: AsyncSession) -> int:
-    """Counted first: the row's lock makes publishing transactions follow each other in the order of their revisions."""
-    first = text("INSERT INTO knowledge_revision (id, number) VALUES (1, 0) ON CONFLICT DO NOTHING")
-    await session.exec(first)  # type: ignore[call-overload]
-    counted = (
-        update(KnowledgeRevision)
-        .where(col(KnowledgeRevision.id) == 1)
-        .values(number=KnowledgeRevision.number + 1)
-        .returning(col(KnowledgeRevision.number))
-    )
-    return (await session.exec(counted)).scalar_one()
-
-
-def _bytes(vectors: np.ndarray) -> bytes:
-    return np.ascontiguousarray(vectors, dtype=np.float32).tobytes()

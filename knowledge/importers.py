@@ -11,7 +11,7 @@ from typing import Protocol
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from knowledge import articles
+from knowledge import articles, publishing
 from knowledge.articles import Article, ArticleVersion
 from knowledge.embedding import Content, Embeds, embed_many
 from knowledge.folder import Record, read_folder, slugs
@@ -110,7 +110,7 @@ async def import_articles(
                     session, record.slug, content, by=by, source=record.source, source_hash=content.hash
                 )
                 if article.published_version != article.version:  # else the same words were published here
-                    await articles.publish(session, article, embedded)
+                    await publishing.publish(session, article, embedded)
                 if changed:
                     await changed(session, article, verdict)
                 _note(report, record, verdict)

@@ -1,11 +1,10 @@
-"""The `firstline` command: serve, work, ingest, evaluate, check, backup, restore, staff."""
+"""The `firstline` command: serve, work, ingest, evaluate, check, backup, restore, staff, and what channels add."""
 
 import asyncio
 import functools
 import gc
 import json
 import os
-import secrets
 import signal
 import socket
 import sys
@@ -14,23 +13,18 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import select
 
+from channels import CHANNELS
 from service import migrations, traces
-from service.command import Refusal, console, load_settings, open_database
-from service.db import Database
+from service.backup_commands import backup, restore
+from service.command import Refusal, console, environ, load_settings, make_embedder, open_database, progress
+from service.demo import COMPANY, demo_environ, free_port, prepare_demo
+from service.ingesting import ingest_folder
 from service.logs import set_up_logs
-from service.models import AuditEvent, Staff
 from service.settings import Settings
-from service.staff_commands import add_member, staff_app
-
-SAMPLES = Path(__file__).parent.parent / "knowledge" / "samples"
-DEMO_COMPANY = "Pellworth"
-DEMO_STAFF = ("Ana Keane", "ana@pellworth.example")
+from service.staff_commands import staff_app
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="First-line customer support that a team can trust.")
 app.add_typer(staff_app, name="staff")
@@ -50,7 +44,7 @@ def serve(
         settings.host = "127.0.0.1"
         settings.port = free_port(settings.port)
         if "company_name" not in settings.model_fields_set:
-            settings.company_name = DEMO_COMPANY
+            settings.company_name = COMPANY
     set_up_logs(settings)
     asyncio.run(_serve(settings, demo))
 
@@ -60,10 +54,10 @@ async def _serve(settings: Settings, demo: bool) -> None:
 
     console.print("Firstline is starting: loading the language model takes a few seconds.")
     embedder = make_embedder()
-    channels = build_channels(settings, os.environ)
+    channels = build_channels(settings, demo_environ(environ()) if demo else environ())
     context = build_context(settings, channels, embedder, spans=traces.make_provider(os.environ))
     await migrations.upgrade(context.db)
-    login = await _prepare_demo(context.db, embedder) if demo else None
+    login = await prepare_demo(context.db, embedder) if demo else None
     server = Server(
         uvicorn.Config(
             create_app(context, demo=demo),
@@ -114,18 +108,6 @@ def _announce(settings: Settings, demo: bool, login: tuple[str, str] | None, cha
     console.print("Press Ctrl+C to stop.")
 
 
-async def _prepare_demo(db: Database, embedder: Any) -> tuple[str, str] | None:
-    """The sample help centre and, at the very first start, a login."""
-    await _ingest(db, embedder, SAMPLES / "articles", quiet=True)
-    async with db.read() as session:
-        if (await session.exec(select(Staff.id).limit(1))).first() is not None:
-            return None
-    name, email = DEMO_STAFF
-    password = secrets.token_urlsafe(9)
-    await add_member(db, name, email, "admin", password)
-    return email, password
-
-
 @app.command()
 def work(
     metrics_port: Annotated[
@@ -141,7 +123,7 @@ def work(
 async def _work(settings: Settings) -> None:
     from service.app import build_channels, build_context, running, stop
 
-    channels = build_channels(settings, os.environ)
+    channels = build_channels(settings, environ())
     context = build_context(settings, channels, make_embedder(), spans=traces.make_provider(os.environ))
     if settings.metrics_port:
         await _work_and_tell(context)
@@ -190,33 +172,9 @@ def ingest(
 
     async def run() -> None:
         async with open_database(settings) as db:
-            await _ingest(db, make_embedder(), folder, quiet=False)
+            await ingest_folder(db, make_embedder(), folder, quiet=False)
 
     asyncio.run(run())
-
-
-async def _ingest(db: Database, embedder: Any, folder: Path, *, quiet: bool) -> None:
-    from knowledge.importers import import_folder
-
-    with progress_bar() as progress:
-        task = progress.add_task("Reading articles", total=None)
-
-        def show(done: int, total: int, what: str = "") -> None:
-            progress.update(task, completed=done, total=total, description=what or "Reading articles")
-
-        report = await import_folder(db, embedder, folder, by="import", progress=show, changed=_audit)
-    for sentence in (*report.conflicts, *report.errors, *report.skipped):
-        console.print(sentence)
-    if report.removed:
-        console.print(f"No file any more, still published: {', '.join(report.removed)}.")
-    if not quiet:
-        counts = f"{len(report.created)} new, {len(report.updated)} changed, {len(report.unchanged)} as before"
-        console.print(f"Articles: {counts}, {len(report.conflicts)} in conflict, {len(report.errors)} unreadable.")
-
-
-async def _audit(session: Any, article: Any, action: str) -> None:
-    """Who published an article is written down in the transaction that publishes it."""
-    session.add(AuditEvent(actor="operator", action=f"article_{action}", article_id=article.id))
 
 
 @app.command()
@@ -240,12 +198,7 @@ def evaluate(
 
         make = functools.partial(make_claude, settings)
 
-    with progress_bar() as progress:
-        task = progress.add_task("Reading the pack", total=None)
-
-        def show(done: int, total: int, what: str = "") -> None:
-            progress.update(task, completed=done, total=total, description=what or "Measuring")
-
+    with progress("Reading the pack") as show:
         try:
             result = asyncio.run(run(pack, embedder=make_embedder(), progress=show, make_claude=make))
         except PackError as error:
@@ -266,7 +219,9 @@ def check(
     settings = load_settings()
     good = asyncio.run(_check(settings))
     if deep:
-        good = _say(_with_progress(lambda show: _check_deep(settings, show))) and good
+        with progress("Starting") as show:
+            findings = asyncio.run(_check_deep(settings, show))
+        good = _say(findings) and good
     if not good:
         raise SystemExit(1)
 
@@ -275,7 +230,7 @@ async def _check(settings: Settings) -> bool:
     from service.app import build_channels
     from service.check import report
 
-    return _say([each async for each in report(settings, build_channels(settings, os.environ), os.environ)])
+    return _say([each async for each in report(settings, build_channels(settings, environ()), os.environ)])
 
 
 async def _check_deep(settings: Settings, show: Any) -> list[tuple[bool | None, str]]:
@@ -292,83 +247,17 @@ def _say(findings: list[tuple[bool | None, str]]) -> bool:
     return all(fine is not False for fine, _ in findings)
 
 
-@app.command()
-def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write, such as backup.zip.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
-) -> None:
-    """Write everything there is to one file, also while the server runs: customers' data, logins and the secret key."""
-    from service.backup import backup as run
-
-    rows = _with_progress(lambda show: run(load_settings(), file, force=force, progress=show))
-    console.print(f"{rows} rows and the secret key are in {file}, which only you may read. Keep it like the database.")
-
-
-@app.command()
-def restore(
-    file: Annotated[Path, typer.Argument(help="A file that `firstline backup` wrote, from either kind of database.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace everything that is in the database.")] = False,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume", help="Nothing ran since the backup: answer and send what is owed, as if never stopped."
-        ),
-    ] = False,
-) -> None:
-    """Put a backup into an empty database. What was owed then is left to people, unless it is to be resumed."""
-    from service.restore import restore as run
-
-    settings = load_settings()
-    for sentence in _with_progress(lambda show: run(settings, file, force=force, resume=resume, progress=show)):
-        console.print(sentence)
-
-
-def _with_progress(run: Any) -> Any:
-    """Do `run(show)`, show how far it is, and say its refusals in a sentence."""
-    from service.archive import BackupError
-
-    with progress_bar() as progress:
-        task = progress.add_task("Starting", total=None)
-
-        def show(done: int, total: int, what: str) -> None:
-            progress.update(task, completed=done, total=total, description=what)
-
-        try:
-            return asyncio.run(run(show))
-        except BackupError as error:
-            raise Refusal(str(error)) from None
-
-
-def make_embedder() -> Any:
-    """The embedder; imported late, because importing it takes seconds that `firstline --help` need not take."""
-    from knowledge.embedder import Embedder
-
-    return Embedder()
+app.command()(backup)
+app.command()(restore)
+for channel in CHANNELS:
+    for command in channel.commands():
+        app.command()(command)
 
 
 def keep() -> None:
     """What is loaded by now stays for good: the collector need not go through all of it again and again."""
     gc.collect()
     gc.freeze()
-
-
-def free_port(wanted: int) -> int:
-    """`wanted`, or the next port that nobody listens on."""
-    for port in range(wanted, wanted + 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise Refusal(f"The ports {wanted} to {wanted + 99} are all taken. Set PORT to a free one.")
-
-
-def progress_bar() -> Progress:
-    """Progress of long work, on standard error."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def main() -> None:

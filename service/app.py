@@ -17,7 +17,7 @@ from knowledge import Knowledge
 from knowledge.embedder import Embedder
 from service import health, help_pages, listening, migrations, schedule, spending, traces, web
 from service.agent import Agent
-from service.agent.budget import Limits, Spent, priced_models
+from service.agent.budget import Budget, Spent, priced_models
 from service.agent.confidence import Confidence
 from service.context import Context
 from service.db import Database
@@ -95,7 +95,7 @@ def make_claude(
     return Claude(
         client.with_options(open_telemetry=traces.of_claude(steps.provider if steps else None)),
         priced_models()[settings.claude_model],
-        Limits(
+        Budget(
             message=settings.claude_usd_per_message,
             conversation=settings.claude_usd_per_conversation,
             day=settings.claude_usd_per_day,
@@ -142,12 +142,12 @@ def stop(context: Context) -> None:
     context.db.waker.wake()
 
 
-def create_app(context: Context, *, demo: bool = False, migrate: bool = True) -> FastAPI:
+def create_app(context: Context, *, demo: bool = False) -> FastAPI:
     """The web application on one context; its lifespan is the process's."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(context, migrate=migrate):
+        async with running(context):
             yield
 
     telemetry = traces.of_fastapi(context.steps.provider)

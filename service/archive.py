@@ -16,6 +16,8 @@ from sqlalchemy import JSON as Json
 from sqlalchemy import Boolean, Float, Integer, LargeBinary, MetaData, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from service.settings import owner_only
+
 #: Counts up when an older Firstline could no longer read what is written.
 FORMAT = 1
 MANIFEST, KEY = "manifest.json", "secret.key"
@@ -75,7 +77,7 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        self._file = open(self._part, "xb", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
+        self._file = open(self._part, "xb", opener=owner_only)  # noqa: SIM115 (it stays open until `finish` or `close`)
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED)
         self.sums: dict[str, str] = {}
 

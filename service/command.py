@@ -1,11 +1,14 @@
-"""What the commands share: the settings, the database for a command's length, and refusals in a sentence."""
+"""What the commands share: settings, database and model for a command's length, progress, refusals in a sentence."""
 
 import contextlib
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
+from dotenv import dotenv_values
 from pydantic import ValidationError
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service import migrations
 from service.db import Database
@@ -40,3 +43,28 @@ def load_settings(**overrides: Any) -> Settings:
             f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()
         )
         raise Refusal(f"Some settings cannot be used. {wrong}.") from None
+
+
+def environ() -> Mapping[str, str]:
+    """What channels read their own settings from: `.env` and the environment, which counts more."""
+    return {**{name: value or "" for name, value in dotenv_values(".env").items()}, **os.environ}
+
+
+def make_embedder() -> Any:
+    """The embedder; imported late, because importing it takes seconds that `firstline --help` need not take."""
+    from knowledge.embedder import Embedder
+
+    return Embedder()
+
+
+@contextlib.contextmanager
+def progress(start: str) -> Iterator[Callable[..., None]]:
+    """`show(done, total, what)` of long work, on standard error; without its third argument what is done is `start`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(start, total=None)
+
+        def show(done: int, total: int, what: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=what or start)
+
+        yield show

@@ -20,6 +20,7 @@ from sqlmodel import col, func, select
 
 from knowledge.embedder import Embedder
 from service import migrations
+from service.calls import span
 from service.db import Database, clock
 from service.deep_knowledge import articles, index, model
 from service.models import AuditEvent, Conversation, Delivery, Escalation, Job
@@ -161,7 +162,7 @@ async def owed(deep: Deep) -> AsyncIterator[Finding]:
         )
         waiting, longest = (await session.exec(calls)).one()
     stuck = [(answer, "an answer"), (delivery, "a delivery")]
-    late = [f"{what} is owed since {_span(age)}" for age, what in stuck if age is not None and age > LATE]
+    late = [f"{what} has been owed for {span(age)}" for age, what in stuck if age is not None and age > LATE]
     if late:
         yield False, f"Work: {' and '.join(late)}. See that `firstline serve` or `work` runs, and what it logs."
     else:
@@ -171,16 +172,11 @@ async def owed(deep: Deep) -> AsyncIterator[Finding]:
     if unknown:
         yield None, f"Work: of {unknown} replies nobody knows whether they arrived. Their conversations say why."
     if waiting:
-        yield None, f"Work: {waiting} calls for a person are open, the oldest since {_span(longest)}. See the desk."
+        yield None, f"Work: {waiting} calls for a person are open, the oldest for {span(longest)}. See the desk."
 
 
 def _due() -> Any:
     return col(Delivery.due_at).is_not(None)
-
-
-def _span(seconds: float) -> str:
-    hours, minutes = divmod(int(seconds) // 60, 60)
-    return f"{hours // 24} days" if hours >= 48 else f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 async def address(deep: Deep) -> AsyncIterator[Finding]:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import nh3
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markdown_it import MarkdownIt
@@ -51,7 +51,7 @@ def mount(app: FastAPI, context: Context) -> None:
         return page("help_contents.html", topics=topics)
 
     @router.get("/{slug}")
-    async def article(slug: str, request: Request) -> HTMLResponse:
+    async def article(slug: str) -> HTMLResponse:
         query = (
             select(ArticleVersion)
             .join(Article, col(Article.id) == ArticleVersion.article_id)

@@ -7,8 +7,9 @@ from sqlalchemy.orm import aliased
 from sqlmodel import case, col, exists, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from service import labels
 from service.measured import DAY, Column, Measured, Number, Scope, by_day, share, when
-from service.models import Conversation, Decision, Escalation, Label, Message
+from service.models import Conversation, Decision, Escalation, Message
 from service.rates import interval
 
 #: A conversation of the agent's in which the customer has been quiet for so long has ended; seconds.
@@ -121,23 +122,14 @@ async def escalated(session: AsyncSession, scope: Scope) -> Measured:
 
 
 async def wrong(session: AsyncSession, scope: Scope) -> Measured:
-    at, value, newer = col(Decision.created_at), col(Label.value), aliased(Label)
-    during = scope.during(at, col(Decision.conversation_id))
-    outdated = exists().where(
-        col(newer.decision_id) == col(Label.decision_id),
-        or_(
-            col(newer.created_at) > col(Label.created_at),
-            and_(col(newer.created_at) == col(Label.created_at), col(newer.id) > col(Label.id)),
-        ),
+    at = col(Decision.created_at)
+    answers = (
+        select(scope.day(at), labels.latest().label("value"))
+        .where(*scope.during(at, col(Decision.conversation_id)), asked(), answer_sent())
+        .subquery()
     )
-    labels = (
-        select(scope.day(at), *(when(value == each) for each in ("right", "wrong", "person")))
-        .join(Label, col(Label.decision_id) == col(Decision.id))
-        .where(*during, asked(), answer_sent(), ~outdated)
-    )
-    right, mistaken, persons = await by_day(session, scope, labels, 3)
-    answers = select(scope.day(at), func.count()).where(*during, asked(), answer_sent())
-    [sent] = await by_day(session, scope, answers, 1)
+    counts = [*(when(answers.c.value == each) for each in ("right", "wrong", "person")), func.count()]
+    right, mistaken, persons, sent = await by_day(session, scope, select(answers.c.day, *counts), 4)
     bad = int(sum(mistaken) + sum(persons))
     labelled = int(sum(right)) + bad
     return Measured(

@@ -4,79 +4,13 @@
 """
 
 import hashlib
-import time
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    UniqueConstraint,
-    event,
-    false,
-    text,
-    true,
-)
+from sqlalchemy import JSON, Column, Double, ForeignKey, Index, LargeBinary, UniqueConstraint, event, false, true
 from sqlmodel import Field, SQLModel
 
+from service.columns import Id, empty_dict, empty_list, json_list, json_object, key, moment, ref, words
 from service.folding import fold
-
-# SQLite only counts up a primary key whose type is exactly INTEGER.
-Id = BigInteger().with_variant(Integer, "sqlite")
-
-
-def key() -> Any:
-    """A numeric primary key."""
-    return Field(default=None, primary_key=True, sa_type=Id)  # type: ignore[call-overload]
-
-
-def ref(target: str, *, nullable: bool = False, index: bool = True) -> Any:
-    """A foreign key to `table.column`."""
-    return Field(default=None, sa_column=Column(Id, ForeignKey(target), nullable=nullable, index=index))
-
-
-def moment(*, nullable: bool = False, index: bool = False) -> Any:
-    """Seconds since 1970; now, unless it may be missing."""
-    column = Column(Double, nullable=nullable, index=index)
-    return Field(default=None, sa_column=column) if nullable else Field(default_factory=seconds, sa_column=column)
-
-
-def seconds() -> float:
-    """Now. In Python, like the two below: of a built-in, pydantic reads the signature at every row, as text."""
-    return time.time()
-
-
-def empty_list() -> list[Any]:
-    return []
-
-
-def empty_dict() -> dict[str, Any]:
-    return {}
-
-
-def words() -> Any:
-    """A text that rows from before it was there have not."""
-    return Field(default="", sa_column_kwargs={"server_default": ""})
-
-
-def json_object() -> Any:
-    column = Column(JSON, nullable=False, server_default=text("'{}'"))
-    return Field(default_factory=empty_dict, sa_column=column)
-
-
-def json_list() -> Any:
-    column = Column(JSON, nullable=False, server_default=text("'[]'"))
-    return Field(default_factory=empty_list, sa_column=column)
-
-
-def folded() -> Any:
-    """The row's `words` as a search compares them."""
-    return Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class Customer(SQLModel, table=True):
@@ -86,7 +20,7 @@ class Customer(SQLModel, table=True):
     name: str = ""
     email: str | None = None
     phone: str | None = None
-    folded: str = folded()
+    folded: str = words()
     created_at: float = moment()
 
     @property
@@ -104,7 +38,7 @@ class Identity(SQLModel, table=True):
     channel: str
     external_id: str
     verified: bool = Field(default=True, sa_column_kwargs={"server_default": true()})  # proved to be who they say
-    folded: str = folded()
+    folded: str = words()
     created_at: float = moment()
 
     @property
@@ -180,7 +114,7 @@ class Message(SQLModel, table=True):
     channel: str
     external_id: str | None = None  # inbound: the vendor's id; outbound: our key, the same for every attempt
     text: str
-    folded: str = folded()
+    folded: str = words()
     sources: list[dict[str, str]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
     disclosure: str = ""
     attachments: list[dict[str, Any]] = Field(default_factory=empty_list, sa_column=Column(JSON, nullable=False))
@@ -331,7 +265,7 @@ class Staff(SQLModel, table=True):
 class StaffSession(SQLModel, table=True):
     """A signed-in browser: the SHA-256 of its 256-bit token, never the token."""
 
-    __tablename__ = "staff_session"  # type: ignore[assignment]
+    __tablename__ = "staff_session"  # type: ignore[assignment] (SQLModel types it as a function)
 
     token_hash: str = Field(primary_key=True)
     staff_id: int = ref("staff.id")
@@ -351,7 +285,7 @@ class Throttle(SQLModel, table=True):
 class AuditEvent(SQLModel, table=True):
     """Who did what and when. Never holds a customer's words."""
 
-    __tablename__ = "audit_event"  # type: ignore[assignment]
+    __tablename__ = "audit_event"  # type: ignore[assignment] (SQLModel types it as a function)
 
     id: int = key()
     at: float = moment(index=True)
@@ -386,7 +320,7 @@ class Presence(SQLModel, table=True):
 class ChannelMemory(SQLModel, table=True):
     """What a channel must remember (a mailbox's watermark): the service keeps it and hands it back."""
 
-    __tablename__ = "channel_memory"  # type: ignore[assignment]
+    __tablename__ = "channel_memory"  # type: ignore[assignment] (SQLModel types it as a function)
 
     channel: str = Field(primary_key=True)
     key: str = Field(primary_key=True)

@@ -19,8 +19,6 @@ PAGE = 50
 MOST_COUNTED = 1_000
 #: Decisions fetched at a time for an export: each record is some ten kilobytes.
 BATCH = 200
-VERDICTS = ("answer", "clarify", "escalate")
-STATES = ("agent", "waiting", "person", "resolved")
 
 
 @dataclass(frozen=True)

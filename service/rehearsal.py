@@ -36,7 +36,7 @@ async def rehearse(context: Context, asked: Asked, staff: Staff) -> Response:
     alone = agent.conclude(asked, examined)
     if not isinstance(alone.verdict, Answer) or not examined.parts:
         return alone
-    most = {"cost_usd": agent.claude.limits.message, "estimated": True}
+    most = {"cost_usd": agent.claude.budget.message, "estimated": True}
     event = await _begin(context, staff, agent.claude.model.name, most)
     usage = most
     try:
@@ -61,7 +61,7 @@ async def _begin(context: Context, staff: Staff, model: str, most: dict[str, obj
         if len(before) >= MOST_A_MINUTE:
             raise NotPossible(f"Claude was asked {MOST_A_MINUTE} times within a minute. Wait a little and ask again.")
         detail = {"model": model, "usage": most, "done": False}
-        event = AuditEvent(actor="staff", staff_id=staff.id, action=REHEARSED, at=now, detail=detail)  # type: ignore[call-arg]
+        event = AuditEvent(actor="staff", staff_id=staff.id, action=REHEARSED, at=now, detail=detail)
         session.add(event)
         await session.flush()
         return event.id

@@ -24,7 +24,7 @@ from service import migrations
 from service.archive import BackupError, Reader, Shown, decode, kinds, sync
 from service.backup import ROWS, VERSION_TABLE, schema
 from service.db import Database
-from service.settings import Settings
+from service.settings import Settings, owner_only
 from service.unfinished import Settled, settle
 
 #: What any start of a server makes by itself: an installation with nothing else is as good as new.
@@ -254,7 +254,7 @@ class _key:
             )
 
     def __enter__(self) -> "_key":
-        with open(self._part, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        with open(self._part, "x", opener=owner_only) as file:
             file.write(self._wanted)
             file.flush()
             os.fsync(file.fileno())

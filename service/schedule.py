@@ -8,16 +8,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service import calls
+from service import calls, throttle
 from service.context import Context
 from service.db import clock
-from service.models import Job, Presence, StaffSession, Throttle
+from service.models import Job, Presence, StaffSession
 from service.retries import NotYet
 
 log = structlog.get_logger()
-
-#: Failed sign-ins older than this no longer count.
-THROTTLE_KEPT_SECONDS = 24 * 3600.0
 
 
 async def tidy(context: Context) -> None:
@@ -25,7 +22,8 @@ async def tidy(context: Context) -> None:
     async with context.db.write() as session:
         await session.exec(delete(StaffSession).where(col(StaffSession.expires_at) < clock()))
         await session.exec(delete(Presence).where(col(Presence.until) < clock()))
-        await session.exec(delete(Throttle).where(col(Throttle.since) < clock() - THROTTLE_KEPT_SECONDS))
+    async with context.db.write() as session:
+        await throttle.forget(session, context.clock())
 
 
 #: name -> (seconds from one run to the next, what is done).

@@ -21,6 +21,11 @@ LEAST_KEY = 32
 HEX = re.compile(r"[0-9a-fA-F]{64}")
 
 
+def owner_only(name: str, flags: int) -> int:
+    """An opener of files that nobody but their owner may read."""
+    return os.open(name, flags, 0o600)
+
+
 class Settings(BaseSettings):
     """The service's settings, read from the environment and from `.env`. A channel's own settings are in its file."""
 
@@ -179,7 +184,7 @@ class Settings(BaseSettings):
         path = self.data_dir / "secret.key"
         try:
             # "x": of two processes that start at once, one makes the key and the other reads it.
-            with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            with open(path, "x", opener=owner_only) as file:
                 file.write(secrets.token_hex(32))
         except FileExistsError:
             pass

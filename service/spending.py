@@ -43,7 +43,7 @@ async def resting_until(session: AsyncSession, limit: float) -> float | None:
 
     How much room is wanted is what the newest decision says that could not ask Claude.
     """
-    record = Decision.record["claude"]  # type: ignore[index]
+    record = Decision.record["claude"]
     newest = (
         select(record["then"].as_string(), record["needs_usd"].as_float())
         .where(col(Decision.created_at) > clock() - DAY)
@@ -72,10 +72,10 @@ async def resting_until(session: AsyncSession, limit: float) -> float | None:
 
 
 def _tried_cost() -> Any:
-    return AuditEvent.detail["usage"]["cost_usd"].as_float()  # type: ignore[index]
+    return AuditEvent.detail["usage"]["cost_usd"].as_float()
 
 
 def _tried() -> tuple[Any, ...]:
     """What staff tried out within the day and is over, one way or another."""
-    over = or_(AuditEvent.detail["done"].as_boolean(), col(AuditEvent.at) < clock() - UNDER_WAY)  # type: ignore[index]
+    over = or_(AuditEvent.detail["done"].as_boolean(), col(AuditEvent.at) < clock() - UNDER_WAY)
     return AuditEvent.action == REHEARSED, col(AuditEvent.at) > clock() - DAY, over

@@ -171,8 +171,6 @@ async def tried(db: Database, email: str, address: str, now: float) -> AsyncIter
     async with db.write() as session:
         await throttle.forgive(session, account, all_of_them=True)
         await throttle.forgive(session, office)
-    async with db.write() as session:
-        await throttle.forget(session, now)
 
 
 async def open_session(session: AsyncSession, staff: Staff, now: float, hours: float) -> tuple[str, StaffSession]:

@@ -66,7 +66,7 @@ async def until_taken(session: AsyncSession, scope: Scope) -> Measured:
     [calls] = await by_day(session, scope, select(scope.day(called), func.count()).where(*during), 1)
     open_calls = select(when(and_(taken.is_(None), col(Escalation.closed_at).is_(None)))).where(*during)
     still = (await session.exec(open_calls)).one() or 0
-    count = sum(measured.columns[-1].values)  # type: ignore[arg-type]
+    count = sum(value or 0 for value in measured.columns[-1].values)
     return Measured(
         (
             *measured.numbers,
@@ -85,7 +85,7 @@ def _sent(author: str) -> tuple[Any, ...]:
 async def _measured(session: AsyncSession, scope: Scope, waits: Any, what: str, words: str) -> Measured:
     """Of the rows (day, seconds): the median and the 90th percentile of each day and of all, by nearest rank."""
     each = waits.subquery()
-    rows = select(  # type: ignore[call-overload]
+    rows = select(  # type: ignore[call-overload] (typed for up to four columns)
         each.c.day,
         each.c.seconds,
         func.row_number().over(partition_by=each.c.day, order_by=each.c.seconds).label("place"),

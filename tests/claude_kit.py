@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from knowledge.passage import Found
 from service.agent import Agent, Asked, Response
-from service.agent.budget import Limits, Spent, priced_models
+from service.agent.budget import Budget, Spent, priced_models
 from service.agent.claude import Claude
 from service.agent.confidence import Confidence
 from service.agent.connection import make_client
@@ -29,7 +29,7 @@ Parcels to Ireland take 3 working days. Parcels to France take 5 working days.
 """
 QUESTION = "how many days do I have to return outlet goods?"
 QUOTED = "Outlet goods can be returned within 14 days of delivery."
-LIMITS = Limits(message=0.02, conversation=0.2, day=5.0, max_tokens=500)
+BUDGET = Budget(message=0.02, conversation=0.2, day=5.0, max_tokens=500)
 HAIKU = priced_models()["claude-haiku-5-5"]
 
 
@@ -48,15 +48,15 @@ async def nothing_spent(conversation_id: int | None) -> Spent:
     return Spent()
 
 
-def make_claude(url: str, *, seconds: float = 5.0, spent: Any = nothing_spent, limits: Limits = LIMITS) -> Claude:
+def make_claude(url: str, *, seconds: float = 5.0, spent: Any = nothing_spent, budget: Budget = BUDGET) -> Claude:
     client = make_client(SecretStr(KEY), url, seconds)
-    return Claude(client, HAIKU, limits, seconds=seconds, company="Acme", spent=spent)
+    return Claude(client, HAIKU, budget, seconds=seconds, company="Acme", spent=spent)
 
 
 def make_agent(claude: Claude | None, *, intercept: float = 3.0) -> Agent:
     """An agent that is as confident as it is told to be."""
     confidence = Confidence(("top",), (0.0,), (1.0,), (0.0,), intercept, (), "a test", "2026-01-01")
-    return Agent(Shelf(), confidence, company="Acme", wrong_rate=0.05, threshold=0.8, claude=claude)  # type: ignore[arg-type]
+    return Agent(Shelf(), confidence, company="Acme", wrong_rate=0.05, threshold=0.8, claude=claude)
 
 
 async def ask(url: str, text: str = QUESTION, history: Any = (), intercept: float = 3.0, **options: Any) -> Response:

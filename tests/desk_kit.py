@@ -44,8 +44,8 @@ class Desk:
             settings=Settings(_env_file=None, company_name="Pellworth", **settings),
             db=db,
             channels={"post": self.channel},
-            knowledge=None,  # type: ignore[arg-type]
-            agent=ScriptedAgent(),  # type: ignore[arg-type]
+            knowledge=None,
+            agent=ScriptedAgent(),
             clock=lambda: self.now,
         )
         self.app = FastAPI()
@@ -95,7 +95,7 @@ class Desk:
             session.add(made)
             await session.flush()
             for seq, given in enumerate(texts, 1):
-                message = given if isinstance(given, Message) else Message(author=given[0], text=given[1])  # type: ignore[call-arg]
+                message = given if isinstance(given, Message) else Message(author=given[0], text=given[1])
                 message.conversation_id, message.seq, message.changed, message.channel = made.id, seq, seq, "post"
                 message.status = message.status or ("answered" if message.author == "customer" else "sent")
                 message.created_at = at + seq

@@ -102,7 +102,7 @@ class ScriptedChannel(Channel):
         self.script, self.sent = list(script), list[Outbound]()
         if known is not None:
             self.asked = list[Outbound]()
-            self.outcome = self._outcome  # type: ignore[assignment]
+            self.outcome = self._outcome
         self.known = known
 
     async def send(self, outbound: Outbound) -> Receipt:

@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 from channels.base import Inbound, Kind
-from service import delivery, flow
+from service import delivery, flow, lease
 from service.context import Context
 from service.db import Database
 from service.metrics import Metrics
@@ -25,8 +25,8 @@ def make_context(
         settings=Settings(_env_file=None, **values),
         db=db,
         channels={"sink": channel or ScriptedChannel()},
-        knowledge=NoKnowledge(),  # type: ignore[arg-type]
-        agent=ScriptedAgent(script, gate=gate),  # type: ignore[arg-type]
+        knowledge=NoKnowledge(),
+        agent=ScriptedAgent(script, gate=gate),
         metrics=metrics,
         steps=Steps(metrics.step_seconds),
     )
@@ -43,7 +43,7 @@ async def settle_all(context: Context) -> None:
     for _ in range(50):
         if parcel := await delivery.claim_delivery(context):
             await delivery.deliver(context, parcel)
-        elif claim := await flow.claim_conversation(context):
+        elif claim := await lease.claim_conversation(context):
             await flow.respond(context, claim)
         else:
             return

@@ -65,7 +65,7 @@ def before_commit(context: Context, nth: int) -> None:
             if count == nth:
                 die()
 
-    context.db.write = dying  # type: ignore[method-assign]
+    context.db.write = dying
 
 
 def arm(point: str, context: Context, channel: SinkChannel, agent: ScriptedAgent) -> None:
@@ -75,9 +75,9 @@ def arm(point: str, context: Context, channel: SinkChannel, agent: ScriptedAgent
     elif point == "after the claim":
         work.claim_conversation = after(work.claim_conversation)
     elif point == "while the agent thinks":
-        agent.respond = before(agent.respond)  # type: ignore[method-assign]
+        agent.respond = before(agent.respond)
     elif point == "when the agent has thought":
-        agent.respond = after(agent.respond)  # type: ignore[method-assign]
+        agent.respond = after(agent.respond)
     elif point == "before the verdict is committed":
         record = flow._record
 
@@ -91,9 +91,9 @@ def arm(point: str, context: Context, channel: SinkChannel, agent: ScriptedAgent
     elif point == "when the delivery is marked":
         work.claim_delivery = after(work.claim_delivery)
     elif point == "before the vendor is called":
-        channel.send = before(channel.send)  # type: ignore[method-assign]
+        channel.send = before(channel.send)
     elif point == "after the vendor took it":
-        channel.send = after(channel.send)  # type: ignore[method-assign]
+        channel.send = after(channel.send)
     elif point == "before the receipt is committed":
         settle = delivery._settle
 
@@ -113,14 +113,14 @@ def arm(point: str, context: Context, channel: SinkChannel, agent: ScriptedAgent
 
 
 async def main(port: int, sink_url: str, point: str) -> None:
-    settings = Settings(_env_file=None, lease_seconds=1.0)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, lease_seconds=1.0)
     channel, agent = SinkChannel(sink_url), ScriptedAgent()
     context = Context(
         settings=settings,
         db=Database(settings.url),
         channels={"sink": channel},
-        knowledge=NoKnowledge(),  # type: ignore[arg-type]
-        agent=agent,  # type: ignore[arg-type]
+        knowledge=NoKnowledge(),
+        agent=agent,
     )
     app = create_app(context)
 
@@ -131,7 +131,7 @@ async def main(port: int, sink_url: str, point: str) -> None:
         return {"point": point}
 
     if point.startswith("blind: "):
-        channel.outcome = None  # type: ignore[method-assign]
+        channel.outcome = None
     await uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", access_log=False)).serve()
 
 

@@ -28,9 +28,7 @@ class Past:
         fields = {"channel": "post", "last_customer_at": began, **fields}
         customer = await self.add(Customer(created_at=began))
         thread = uuid.uuid4().hex
-        identity = await self.add(
-            Identity(customer_id=customer.id, channel=fields["channel"], external_id=thread)  # type: ignore[call-arg]
-        )
+        identity = await self.add(Identity(customer_id=customer.id, channel=fields["channel"], external_id=thread))
         made = Conversation(
             customer_id=customer.id,
             identity_id=identity.id,
@@ -98,14 +96,10 @@ class Past:
         return message
 
     async def call(self, conversation: Conversation, when: float, reason: str, **fields: Any) -> Escalation:
-        return await self.add(
-            Escalation(conversation_id=conversation.id, reason=reason, created_at=when, **fields)  # type: ignore[call-arg]
-        )
+        return await self.add(Escalation(conversation_id=conversation.id, reason=reason, created_at=when, **fields))
 
     async def label(self, decision: Decision, staff_id: int, value: str, when: float) -> Label:
-        return await self.add(
-            Label(decision_id=decision.id, staff_id=staff_id, value=value, created_at=when)  # type: ignore[call-arg]
-        )
+        return await self.add(Label(decision_id=decision.id, staff_id=staff_id, value=value, created_at=when))
 
     async def exchange(
         self, began: float, seconds: float, *, cost: float | None = None, **fields: Any

@@ -19,7 +19,7 @@ from service.settings import Settings
 async def run(question: str) -> None:
     over = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
-    db = Database(Settings(_env_file=None).url)  # type: ignore[call-arg]
+    db = Database(Settings(_env_file=None).url)
     with tempfile.TemporaryDirectory() as directory:
         knowledge = Knowledge(db.read, Embedder(), Path(directory))
         await knowledge.start()

@@ -175,7 +175,7 @@ async def test_a_disabled_colleagues_next_click_leads_to_the_sign_in_page_and_no
     await boss.post(f"/desk/staff/{number}/enable")
     assert (await login(desk, "ana@example.org", PASSWORD)).status_code == 303
     answer = await boss.post(f"/desk/staff/{number}/reset")
-    password = re.search(r'<code id="password">([\w-]+)</code>', answer.text).group(1)  # type: ignore[union-attr]
+    password = re.search(r'<code id="password">([\w-]+)</code>', answer.text).group(1)
     assert (await login(desk, "ana@example.org", PASSWORD)).status_code == 401
     assert (await login(desk, "ana@example.org", password)).status_code == 303
 

@@ -152,7 +152,7 @@ class Shelf:
 def agent(shelf: Shelf, intercept: float = 3.0, threshold: float | None = 0.8) -> Agent:
     """An agent that is as confident as it is told to be."""
     confidence = Confidence(("top",), (0.0,), (1.0,), (0.0,), intercept, (), "a test", "2026-01-01")
-    return Agent(shelf, confidence, company="Acme", wrong_rate=0.05, threshold=threshold)  # type: ignore[arg-type]
+    return Agent(shelf, confidence, company="Acme", wrong_rate=0.05, threshold=threshold)
 
 
 async def test_a_confident_answer_names_its_article_and_version() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sqlmodel import col, select
 
-from knowledge import articles
-from knowledge.articles import Article, ArticleVersion, Changed, Chunk, KnowledgeError, PhraseVector
+from knowledge import articles, publishing
+from knowledge.articles import Article, ArticleVersion, Chunk, KnowledgeError, PhraseVector
 from knowledge.embedding import Content, embed
 from service.db import Database
 
@@ -32,7 +32,7 @@ async def stored(db: Database, table: type) -> list:
 async def publish(db: Database, content: Content = RETURNS, slug: str = "returns") -> int:
     async with db.write() as session:
         article = await articles.save(session, slug, content)
-        return await articles.publish(session, article, embed(Counting(), content))
+        return await publishing.publish(session, article, embed(Counting(), content))
 
 
 async def test_a_save_makes_a_version_and_publishes_nothing(db: Database) -> None:
@@ -102,9 +102,9 @@ async def test_words_that_changed_after_embedding_are_not_published(db: Database
     await publish(db)
     async with db.write() as session:
         article = await articles.save(session, "returns", Content("Returns", "", "Edited meanwhile."))
-    with pytest.raises(Changed, match="publish it again"):
+    with pytest.raises(publishing.Changed, match="publish it again"):
         async with db.write() as session:
-            await articles.publish(session, article, embed(Counting(), RETURNS))
+            await publishing.publish(session, article, embed(Counting(), RETURNS))
     (chunk,) = await stored(db, Chunk)
     assert chunk.version == 1
     async with db.read() as session:
@@ -119,7 +119,7 @@ async def test_a_publish_that_fails_halfway_leaves_everything_as_it_was(db: Data
         async with db.write() as session:
             content = Content("Returns", "", "Half done.")
             article = await articles.save(session, "returns", content)
-            await articles.publish(session, article, embed(Counting(), content))
+            await publishing.publish(session, article, embed(Counting(), content))
             raise RuntimeError("the audit event could not be stored")
 
     with pytest.raises(RuntimeError):
@@ -131,7 +131,7 @@ async def test_a_publish_that_fails_halfway_leaves_everything_as_it_was(db: Data
         assert await articles.revision(session) == 1
 
 
-@pytest.mark.parametrize(("verb", "state"), [(articles.unpublish, "draft"), (articles.archive, "archived")])
+@pytest.mark.parametrize(("verb", "state"), [(publishing.unpublish, "draft"), (publishing.archive, "archived")])
 async def test_what_is_withdrawn_has_no_passages_and_counts_as_a_change(
     db: Database, verb: Callable, state: str
 ) -> None:
@@ -150,7 +150,7 @@ async def test_withdrawing_a_draft_is_no_change_of_what_is_published(db: Databas
     await publish(db)
     async with db.write() as session:
         article = await articles.save(session, "draft", Content("Draft"))
-        await articles.archive(session, article)
+        await publishing.archive(session, article)
     async with db.read() as session:
         assert await articles.revision(session) == 1
         held = (await session.exec(select(Article).where(col(Article.slug) == "draft"))).one()

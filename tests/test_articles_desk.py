@@ -68,7 +68,7 @@ async def write(browser: Browser, **fields: str) -> int:
     """A new article by the form; its number."""
     made = await browser.post("/desk/articles/new", **{**ENGRAVING, **fields})
     assert made.status_code == 303, plain(made)
-    return int(re.search(r"/desk/articles/(\d+)", made.headers["location"]).group(1))  # type: ignore[union-attr]
+    return int(re.search(r"/desk/articles/(\d+)", made.headers["location"]).group(1))
 
 
 async def stored(desk: Desk, table: Any) -> list[Any]:
@@ -446,4 +446,4 @@ async def test_publishing_what_is_published_already_does_nothing_again(desk: Des
 
 async def test_a_refusal_names_what_to_do() -> None:
     with pytest.raises(editing.NotPossible, match="give it one"):
-        editing.check(articles.content(ArticleVersion(title="", body="", hash="", number=1)))  # type: ignore[call-arg]
+        editing.check(articles.content(ArticleVersion(title="", body="", hash="", number=1)))

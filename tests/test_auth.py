@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from sqlmodel import select
 
+from service import schedule, staff_changes, throttle
 from service import staff as accounts
-from service import staff_changes
-from service.models import StaffSession
+from service.models import StaffSession, Throttle
 from tests.desk_kit import ORIGIN, Browser, Desk, busy_hashing
 
 pytestmark = pytest.mark.anyio
@@ -267,3 +267,16 @@ async def test_pages_hold_no_inline_script_or_style(desk: Desk) -> None:
         assert "<script src=" in page
         for forbidden in ("<script>", "<style", " style=", " onclick=", "hx-on", "javascript:"):
             assert forbidden not in page, forbidden
+
+
+async def test_failed_logins_are_tidied_away_once_they_no_longer_count_and_not_before(desk: Desk) -> None:
+    async def kept() -> int:
+        async with desk.db.read() as session:
+            return len((await session.exec(select(Throttle))).all())
+
+    assert (await login(desk, "wrong password")).status_code == 401
+    await schedule.tidy(desk.context)
+    assert await kept() == 2, "of the account and of the address"
+    desk.now += throttle.WINDOW_SECONDS
+    await schedule.tidy(desk.context)
+    assert await kept() == 0

@@ -130,14 +130,14 @@ class Told:
 def test_figures_of_a_run_with_a_fault_are_refused(ran: dict[str, Any], checked: list[str]) -> None:
     told = Told({"seconds": 1.0, **ran}, {"faults": checked})
     with pytest.raises(BenchError, match="exactly one reply"):
-        go(told, "chat", "", ["one", "two"], 2, lambda: [0.0, 0.0])  # type: ignore[arg-type]
+        go(told, "chat", "", ["one", "two"], 2, lambda: [0.0, 0.0])
 
 
 def test_figures_are_per_message_and_an_aim_that_is_missed_is_said_to_be() -> None:
     figures = Figures(messages=4, flight=16)
     told = Told({"seconds": 2.0, "latencies": [0.4, 0.1, 0.2, 0.3], "faults": []}, {"faults": []})
     used = iter([[1.0, 0.5], [1.2, 0.6]])
-    answer, spent = go(told, "chat", "", ["a"] * 4, 16, lambda: next(used))  # type: ignore[arg-type]
+    answer, spent = go(told, "chat", "", ["a"] * 4, 16, lambda: next(used))
     figures.add(answer, *spent)
     figures.times = {"cpu": [5.0], "rate": [0.2]}
     row = json.loads(json.dumps(figures.as_json()))
@@ -211,7 +211,7 @@ class Visitors:
 def test_two_servers_get_the_same_questions_and_take_turns_at_being_first() -> None:
     visitors, questions, told = Visitors(), Questions([str(number) for number in range(7)]), list[str]()
     servers = {name: ("chat", name, lambda: [0.0, 0.0]) for name in ("ours", "theirs")}
-    figures = in_turns(visitors, servers, questions, 2, 3, 2, told.append)  # type: ignore[arg-type]
+    figures = in_turns(visitors, servers, questions, 2, 3, 2, told.append)
     warm, first, second = ("0", "1"), ("2", "3", "4"), ("5", "6", "0")
     assert visitors.runs == [
         ("ours", warm),
@@ -230,8 +230,8 @@ def test_what_the_database_uses_counts_against_the_bare_loop() -> None:
     used = iter([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0], [1.4, 1.2]])
     bare = Told(*[{"seconds": 1.0, "cpu": 0.1}] * 2)
     row = against_bare(
-        Visitors(),  # type: ignore[arg-type]
-        bare,  # type: ignore[arg-type]
+        Visitors(),
+        bare,
         "",
         Questions(["a", "b"]),
         {16: 2},

@@ -13,11 +13,11 @@ from sqlmodel import col, select
 
 from service import conversations, spending
 from service.agent import Answer, Asked
-from service.agent.budget import Limits, Model, Spent, Usage, at_most, cost, priced_models, refusal
+from service.agent.budget import Budget, Model, Spent, Usage, at_most, cost, priced_models, refusal
 from service.evaluation import evaluate, print_scorecard
 from service.models import Conversation, Customer, Decision, Identity
 from service.settings import Settings
-from tests.claude_kit import LIMITS, QUESTION, agent_at, ask, good, make_claude
+from tests.claude_kit import BUDGET, QUESTION, agent_at, ask, good, make_claude
 from tests.claude_stand_in import KEY, cite, message, said
 from tests.flow_kit import make_context, settle_all, write
 from tests.test_commands import firstline
@@ -29,15 +29,15 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.parametrize(
-    ("spent", "limits", "staff"),
+    ("spent", "budget", "staff"),
     [
-        (Spent(0.1999, 0.3), LIMITS, "CLAUDE_USD_PER_CONVERSATION"),
-        (Spent(0.0, 4.9999), LIMITS, "CLAUDE_USD_PER_DAY"),
-        (Spent(), Limits(0.0001, 0.2, 5.0, 500), "CLAUDE_USD_PER_MESSAGE"),
+        (Spent(0.1999, 0.3), BUDGET, "CLAUDE_USD_PER_CONVERSATION"),
+        (Spent(0.0, 4.9999), BUDGET, "CLAUDE_USD_PER_DAY"),
+        (Spent(), Budget(0.0001, 0.2, 5.0, 500), "CLAUDE_USD_PER_MESSAGE"),
     ],
 )
 async def test_past_a_limit_nothing_is_asked_and_staff_read_which(
-    stand_in: Any, spent: Spent, limits: Limits, staff: str
+    stand_in: Any, spent: Spent, budget: Budget, staff: str
 ) -> None:
     asked: list[int | None] = []
 
@@ -46,7 +46,7 @@ async def test_past_a_limit_nothing_is_asked_and_staff_read_which(
         return spent
 
     server = stand_in(good)
-    response = await ask(server.url, spent=so_far, limits=limits)
+    response = await ask(server.url, spent=so_far, budget=budget)
     assert server.requests == []
     assert asked == [7]
     assert isinstance(response.verdict, Answer)
@@ -58,9 +58,9 @@ def test_a_reply_that_may_cost_too_much_is_refused_by_the_most_it_may_cost() -> 
     dear = Model("dear", 1.0, 10.0, 0.1, 1.25, 100_000)
     most = at_most("x" * 3000, 500)
     assert cost(dear, most) == pytest.approx((1001 * 1.25 + 500 * 10) / 1e6)
-    assert refusal(Limits(0.01, 1, 1, 500), dear, most, Spent()) is None
-    assert "CLAUDE_USD_PER_MESSAGE" in (refusal(Limits(0.005, 1, 1, 500), dear, most, Spent()) or "")
-    assert "too long" in (refusal(LIMITS, dear, Usage(cache_write=100_001), Spent()) or "")
+    assert refusal(Budget(0.01, 1, 1, 500), dear, most, Spent()) is None
+    assert "CLAUDE_USD_PER_MESSAGE" in (refusal(Budget(0.005, 1, 1, 500), dear, most, Spent()) or "")
+    assert "too long" in (refusal(BUDGET, dear, Usage(cache_write=100_001), Spent()) or "")
 
 
 def test_the_prices_have_a_date_and_the_default_model_a_price() -> None:
@@ -77,9 +77,9 @@ def test_the_prices_have_a_date_and_the_default_model_a_price() -> None:
         assert prices["cache_write"] == pytest.approx(prices["input"] * 1.25), name
         assert all(figure in assumed for figure in ("cache_read", "cache_write"))
         assert f"most_input of {name}" in told["from_the_list"] or name in assumed
-    assert Settings(_env_file=None).claude_model in priced_models()  # type: ignore[call-arg]
+    assert Settings(_env_file=None).claude_model in priced_models()
     with pytest.raises(ValueError, match="its price is not known"):
-        Settings(_env_file=None, claude_model="claude-1")  # type: ignore[call-arg]
+        Settings(_env_file=None, claude_model="claude-1")
 
 
 async def test_what_was_spent_is_counted_from_the_stored_decisions(db: Any) -> None:
@@ -122,9 +122,9 @@ async def test_a_conversation_is_answered_by_claude_until_its_money_is_spent(sta
 
     server = stand_in(dear)
     spent = functools.partial(spending.spent, db)
-    limits = Limits(message=0.02, conversation=0.001, day=5.0, max_tokens=500)
+    budget = Budget(message=0.02, conversation=0.001, day=5.0, max_tokens=500)
     context = make_context(db)
-    async with agent_at(server.url, spent=spent, limits=limits) as agent:
+    async with agent_at(server.url, spent=spent, budget=budget) as agent:
         context.agent = agent
         for thread in ("one", "one", "one", "two"):
             await write(context, QUESTION, thread=thread)

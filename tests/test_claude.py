@@ -425,12 +425,12 @@ async def test_a_connection_that_never_stands_is_given_up() -> None:
 def test_the_deadline_is_below_the_lease() -> None:
     from service.app import make_claude as make
 
-    settings = Settings(_env_file=None, anthropic_api_key=SecretStr(KEY), lease_seconds=20.0)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, anthropic_api_key=SecretStr(KEY), lease_seconds=20.0)
     made = make(settings, nothing_spent)
     assert made is not None
     assert made.seconds < 0.5 * settings.lease_seconds
     assert made.client.max_retries == 0
-    without = Settings(_env_file=None, anthropic_api_key=SecretStr(""))  # type: ignore[call-arg]
+    without = Settings(_env_file=None, anthropic_api_key=SecretStr(""))
     assert make(without, nothing_spent) is None
 
 

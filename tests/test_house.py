@@ -71,6 +71,18 @@ def test_except_exception_stands_only_where_durable_work_is_run() -> None:
             assert not re.search(r"except (Base)?Exception\b|except:", path.read_text()), name
 
 
+def test_whatever_is_caught_or_silenced_says_why_on_its_line() -> None:
+    lines = [line for path in sources() for line in path.read_text().splitlines()]
+    caught = [line for line in lines if re.search(r"except (Base)?Exception\b", line)]
+    silenced = [line for line in lines if re.search(r"# (type: ignore|pyright: ignore|noqa)", line)]
+    assert caught, "there must be something to look at"
+    assert silenced, "there must be something to look at"
+    for line in caught:
+        assert re.search(r":  # \w.{9,}", line), line
+    for line in silenced:
+        assert re.search(r"# (type: ignore\[|pyright: ignore\[|noqa: )[\w-]+\]? .{9,}", line), line
+
+
 def test_the_readme_names_every_setting_and_no_other() -> None:
     from service.settings import Settings
 
@@ -99,7 +111,7 @@ def test_the_example_environment_names_every_setting() -> None:
 def test_every_command_in_the_readme_exists() -> None:
     from service.__main__ import app
 
-    commands = get_command(app).commands  # type: ignore[attr-defined]
+    commands = get_command(app).commands
     named = set(re.findall(r"firstline ([a-z]+)", (ROOT / "README.md").read_text()))
     assert named
     assert named <= set(commands), named - set(commands)

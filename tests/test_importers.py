@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlmodel import select
 
-from knowledge import articles
+from knowledge import articles, publishing
 from knowledge.articles import Article, ArticleVersion, KnowledgeError
 from knowledge.embedding import Content, embed
 from knowledge.folder import Record, read_folder
@@ -61,7 +61,7 @@ async def edit(db: Database, slug: str, body: str) -> None:
         article = (await session.exec(select(Article).where(Article.slug == slug))).one()
         content = Content(article.title, article.topic, body)
         await articles.save(session, slug, content, by="Ann")
-        await articles.publish(session, article, embed(Scripted(), content))
+        await publishing.publish(session, article, embed(Scripted(), content))
 
 
 async def test_a_folder_is_published_and_the_second_time_nothing_happens(db: Database, folder: Path) -> None:
@@ -123,8 +123,8 @@ async def test_what_was_unpublished_or_archived_here_does_not_come_back_by_itsel
     await import_folder(db, Scripted(), folder)
     async with db.write() as session:
         held = {article.slug: article for article in await session.exec(select(Article))}
-        await articles.unpublish(session, held["returns"])
-        await articles.archive(session, held["delivery"])
+        await publishing.unpublish(session, held["returns"])
+        await publishing.archive(session, held["delivery"])
     write(folder / "returns.md", "Returns", "You have 14 days.")
     write(folder / "delivery.md", "Delivery", "It takes 3 days.")
     report = await import_folder(db, Scripted(), folder)

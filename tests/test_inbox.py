@@ -102,10 +102,10 @@ async def test_more_is_shown_on_request(desk: Desk, browser: Browser) -> None:
 
 
 def test_a_customer_without_a_name_keeps_one_label() -> None:
-    nobody, identity = Customer(), Identity(customer_id=1, channel="post", external_id="x")  # type: ignore[call-arg]
-    assert words.label(nobody, identity) == words.label(Customer(id=9), identity)  # type: ignore[call-arg]
+    nobody, identity = Customer(), Identity(customer_id=1, channel="post", external_id="x")
+    assert words.label(nobody, identity) == words.label(Customer(id=9), identity)
     assert words.label(nobody, identity).startswith("Visitor ")
-    assert words.label(Customer(name=" Ingrid "), identity) == "Ingrid"  # type: ignore[call-arg]
+    assert words.label(Customer(name=" Ingrid "), identity) == "Ingrid"
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ async def test_the_timeline_tells_who_said_what_and_what_happened_between(
     ana = await desk.make_staff("Ana")
     number = await desk.conversation(
         ("customer", "My lamp is broken."),
-        Message(author="person", text="Which lamp?", staff_id=ana.id, name="Ana"),  # type: ignore[call-arg]
-        Message(author="person", text="I am sorry.", staff_id=sam.id, name="Sam"),  # type: ignore[call-arg]
+        Message(author="person", text="Which lamp?", staff_id=ana.id, name="Ana"),
+        Message(author="person", text="I am sorry.", staff_id=sam.id, name="Sam"),
         state="waiting",
     )
     await desk.call(number, desk.now - 58.5, "Nothing covers lamps.")
@@ -168,7 +168,7 @@ async def test_the_timeline_tells_who_said_what_and_what_happened_between(
 async def test_what_became_of_a_message_is_said(
     desk: Desk, browser: Browser, status: str, reason: str, said: str
 ) -> None:
-    message = Message(author="agent", text="Well.", status=status, reason=reason)  # type: ignore[call-arg]
+    message = Message(author="agent", text="Well.", status=status, reason=reason)
     number = await desk.conversation(("customer", "So?"), message)
     assert f"Firstline (AI) now {said} Well." in plain((await browser.get(f"/desk/conversations/{number}")).text)
 
@@ -521,7 +521,7 @@ async def test_the_open_page_can_fetch_its_parts_by_themselves(desk: Desk, brows
     part = (await browser.get(f"/desk/queue?open={number}")).text
     assert "<html" not in part
     assert 'aria-current="page"' in part
-    assert "Pigeon post" in re.search(r"data-calls='([^']*)'", part).group(1)  # type: ignore[union-attr]
+    assert "Pigeon post" in re.search(r"data-calls='([^']*)'", part).group(1)
     assert "<html" not in (await browser.get(f"/desk/conversations/{number}/now")).text
 
 

@@ -42,10 +42,10 @@ class Site:
         self.context.channels = {"webchat": self.chat}
         self.now = time.time()
         self.context.clock = lambda: self.now
-        self.app = ProxyHeadersMiddleware(create_app(self.context), trusted_hosts=PROXY)  # type: ignore[arg-type]
+        self.app = ProxyHeadersMiddleware(create_app(self.context), trusted_hosts=PROXY)
 
     def at(self, address: str) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(self.app, client=(address, 4711))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(self.app, client=(address, 4711))
         return httpx.AsyncClient(transport=transport, base_url="http://test")
 
     async def write(self, client: httpx.AsyncClient, token: str = "", id: str = "", **headers: str) -> httpx.Response:

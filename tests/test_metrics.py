@@ -21,7 +21,7 @@ from sqlalchemy import event
 
 from channels.base import Inbound, Kind, OutcomeUnknown, Receipt, Undeliverable
 from knowledge.articles import KnowledgeRevision
-from service import conversations, delivery, flow
+from service import conversations, delivery, flow, lease, staff_verbs
 from service.agent import Asked
 from service.app import create_app
 from service.db import Database
@@ -90,7 +90,7 @@ async def test_a_message_is_seen_from_the_webhook_to_the_vendor(db) -> None:
     assert waiting("messages_received_total", channel="sink", status="owed") == 1
     await asyncio.sleep(0.3)
     assert (await reader.scrape())("oldest_unanswered_seconds") >= waiting("oldest_unanswered_seconds") + 0.25
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     assert claim
     assert (await reader.scrape())("oldest_unanswered_seconds") > 0.25, "it is not answered while somebody thinks"
     await flow.respond(context, claim)
@@ -155,7 +155,7 @@ async def test_what_comes_of_a_reply_is_counted_by_its_outcome(db) -> None:
 
     async def send(thread: str) -> None:
         await write(context, "hello", thread=thread)
-        claim = await flow.claim_conversation(context)
+        claim = await lease.claim_conversation(context)
         assert claim
         await flow.respond(context, claim)
         if thread == "stopped":
@@ -191,7 +191,7 @@ async def test_a_call_that_nobody_takes_grows_older_until_somebody_does(db) -> N
     assert waiting("oldest_unanswered_seconds") == 0
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.take_over(session, message.conversation_id, ana)
+        await staff_verbs.take_over(session, message.conversation_id, ana)
     taken = await reader.scrape()
     assert taken("oldest_call_seconds") == taken("open_calls") == 0
 
@@ -227,7 +227,7 @@ async def test_only_who_has_the_token_reads_the_metrics_wherever_they_seem_to_ca
     context = watched(db)
     for token in ("", TOKEN[:-1], TOKEN + "x", "é"):
         for forwarded in ({}, {"x-forwarded-for": "127.0.0.1"}):
-            answer = await Reader(context, "").get(authorization=f"Bearer {token}".encode(), **forwarded)  # type: ignore[arg-type]
+            answer = await Reader(context, "").get(authorization=f"Bearer {token}".encode(), **forwarded)
             assert answer.status_code == 403
             assert "firstline_" not in answer.text
             assert TOKEN not in answer.text
@@ -242,8 +242,8 @@ async def test_only_who_has_the_token_reads_the_metrics_wherever_they_seem_to_ca
 
 def test_a_token_that_is_easily_guessed_is_refused() -> None:
     with pytest.raises(ValidationError, match="16 characters"):
-        Settings(_env_file=None, metrics_token="short")  # type: ignore[arg-type]
-    assert TOKEN not in repr(Settings(_env_file=None, metrics_token=TOKEN))  # type: ignore[arg-type]
+        Settings(_env_file=None, metrics_token="short")
+    assert TOKEN not in repr(Settings(_env_file=None, metrics_token=TOKEN))
 
 
 async def test_no_address_method_or_word_of_a_caller_becomes_a_label(db) -> None:

@@ -15,7 +15,7 @@ from sqlmodel import col, select
 
 from channels.base import Inbound
 from dashboard import editing
-from knowledge import Knowledge, articles
+from knowledge import Knowledge, articles, publishing
 from knowledge.articles import Article, Chunk
 from knowledge.embedding import Content
 from service import flow
@@ -55,15 +55,15 @@ async def written(context: Any, eddy: Staff, title: str, body: str) -> int:
 
 async def test_a_customers_message_is_received_while_a_long_article_is_published(context: Any, eddy: Staff) -> None:
     number = await written(context, eddy, "Boxes", LONG)
-    publishing = asyncio.create_task(editing.publish(context, number, eddy))
+    running = asyncio.create_task(editing.publish(context, number, eddy))
     took: list[float] = []
-    while not publishing.done():
+    while not running.done():
         began = time.monotonic()
         inbound = Inbound("t", f"t{len(took)}", f"m{len(took)}", "where is my parcel?")
         await flow.receive(context, context.channels["sink"], inbound)
         took.append(time.monotonic() - began)
         await asyncio.sleep(0.1)
-    assert (await publishing).startswith("Published.")
+    assert (await running).startswith("Published.")
     assert len(took) >= 5, "the article must be long enough for this to mean anything"
     assert max(took) < 1.0
     async with context.db.read() as session:
@@ -73,9 +73,9 @@ async def test_a_customers_message_is_received_while_a_long_article_is_published
 
 async def test_the_event_loop_is_free_while_an_article_is_published(context: Any, eddy: Staff) -> None:
     number = await written(context, eddy, "Boxes", LONG)
-    publishing = asyncio.create_task(editing.publish(context, number, eddy))
+    running = asyncio.create_task(editing.publish(context, number, eddy))
     gaps: list[float] = []
-    while not publishing.done():
+    while not running.done():
         began = time.monotonic()
         await asyncio.sleep(0.01)
         gaps.append(time.monotonic() - began)
@@ -130,7 +130,7 @@ async def test_what_a_colleague_withdraws_while_the_model_computes_stays_withdra
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(context.knowledge, "embed", slow)
-        with pytest.raises(articles.Changed, match="Somebody changed “Boxes” meanwhile"):
+        with pytest.raises(publishing.Changed, match="Somebody changed “Boxes” meanwhile"):
             await editing.publish(context, number, eddy)
     assert len(computed) == 1
     async with context.db.read() as session:
@@ -171,9 +171,9 @@ async def test_who_decided_on_an_article_as_it_was_does_not_withdraw_it_as_it_is
     async with context.db.read() as session:
         draft = await session.get(Article, number)
     await editing.publish(context, number, eddy)
-    with pytest.raises(articles.Changed, match="it is published now"):
+    with pytest.raises(publishing.Changed, match="it is published now"):
         async with context.db.write() as session:
-            await articles.archive(session, draft)
+            await publishing.archive(session, draft)
     async with context.db.read() as session:
         assert (await session.get(Article, number)).state == "published"
 

@@ -60,7 +60,10 @@ async def test_strangers_bytes_are_saved_and_never_opened(desk: Desk) -> None:
         )
         session.add(file)
         await session.flush()
-        message.attachments = [{"id": file.id, "name": file.name, "type": "text/html", "size": 2300}, {"name": "old", "type": "a/b"}]
+        message.attachments = [
+            {"id": file.id, "name": file.name, "type": "text/html", "size": 2300},
+            {"name": "old", "type": "a/b"},
+        ]
     page = (await browser.get(f"/desk/conversations/{conversation}")).text
     assert f'href="/desk/files/{file.id}"' in page
     assert "text/html, 2 kB" in page

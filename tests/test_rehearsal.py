@@ -10,9 +10,9 @@ import pytest
 from sqlmodel import select
 
 from service import rehearsal, spending
-from service.agent.budget import Limits
+from service.agent.budget import Budget
 from service.models import AuditEvent, Decision, Message
-from tests.claude_kit import LIMITS, QUESTION, QUOTED, good, make_agent, make_claude
+from tests.claude_kit import BUDGET, QUESTION, QUOTED, good, make_agent, make_claude
 from tests.claude_kit import ask as ask_agent
 from tests.claude_stand_in import Fail, Stream, cite, handed_over, message, said
 from tests.desk_kit import Browser, Desk
@@ -77,7 +77,7 @@ async def test_staff_see_what_claude_would_say_what_was_cut_and_what_it_cost(des
 async def test_what_it_cost_counts_against_the_days_limit(desk: Desk, stand_in: Any) -> None:
     server = stand_in(good)
     browser = await browser_of(
-        desk, server.url, limits=Limits(message=0.02, conversation=0.2, day=0.001, max_tokens=500)
+        desk, server.url, budget=Budget(message=0.02, conversation=0.2, day=0.001, max_tokens=500)
     )
     await ask(browser)
     (event,) = await tried(desk)
@@ -173,11 +173,11 @@ async def test_what_never_ended_counts_as_the_most_it_may_have_cost(desk: Desk, 
     await ask(browser)
     async with desk.db.write() as session:
         event = (await session.exec(TRIED)).one()
-        event.detail = {**event.detail, "done": False, "usage": {"cost_usd": LIMITS.message, "estimated": True}}
+        event.detail = {**event.detail, "done": False, "usage": {"cost_usd": BUDGET.message, "estimated": True}}
     assert await day(desk) == 0.0, "it may still be under way, and what it comes to is not known"
     async with desk.db.write() as session:
         (await session.exec(TRIED)).one().at -= spending.UNDER_WAY + 1
-    assert await day(desk) == pytest.approx(LIMITS.message)
+    assert await day(desk) == pytest.approx(BUDGET.message)
     assert (await ask(browser)).status_code == 200
 
 
@@ -189,7 +189,7 @@ async def decided(desk: Desk, at: float, **record: Any) -> None:
     cost = (record.get("usage") or {}).get("cost_usd")
     async with desk.db.write() as session:
         session.add(
-            Decision(  # type: ignore[call-arg]
+            Decision(
                 conversation_id=conversation, verdict="answer", reason="", record=record, cost_usd=cost, created_at=at
             )
         )
@@ -202,8 +202,8 @@ async def banner(browser: Browser) -> str:
 
 
 async def test_the_desk_says_that_the_days_limit_is_reached_until_when_and_no_longer(desk: Desk, stand_in: Any) -> None:
-    limits = Limits(message=0.02, conversation=0.2, day=1.0, max_tokens=500)
-    browser = await browser_of(desk, stand_in(good).url, limits=limits)
+    budget = Budget(message=0.02, conversation=0.2, day=1.0, max_tokens=500)
+    browser = await browser_of(desk, stand_in(good).url, budget=budget)
     now = desk.now
     for hours, cost in ((30, 5.0), (23, 0.4), (20, 0.5), (1, 0.0995)):
         await decided(desk, now - hours * 3600, claude={"then": "send"}, usage={"cost_usd": cost})
@@ -225,8 +225,8 @@ async def test_the_desk_says_that_the_days_limit_is_reached_until_when_and_no_lo
 
 
 async def test_a_limit_that_no_reply_fits_is_said_to_last(desk: Desk, stand_in: Any) -> None:
-    limits = Limits(message=0.02, conversation=0.2, day=0.0005, max_tokens=500)
-    browser = await browser_of(desk, stand_in(good).url, limits=limits)
+    budget = Budget(message=0.02, conversation=0.2, day=0.0005, max_tokens=500)
+    browser = await browser_of(desk, stand_in(good).url, budget=budget)
     await decided(desk, desk.now, claude={"then": "quote", "needs_usd": 0.001}, usage=None)
     assert (await banner(browser)).endswith("from the articles until whoever runs Firstline raises CLAUDE_USD_PER_DAY.")
 
@@ -241,6 +241,6 @@ async def test_other_limits_and_no_key_are_no_matter_of_the_day(desk: Desk, stan
 
 async def test_a_refused_call_says_how_much_it_wanted(stand_in: Any) -> None:
 
-    limits = Limits(message=0.02, conversation=0.2, day=0.0001, max_tokens=500)
-    record = (await ask_agent(stand_in(good).url, limits=limits)).record
+    budget = Budget(message=0.02, conversation=0.2, day=0.0001, max_tokens=500)
+    record = (await ask_agent(stand_in(good).url, budget=budget)).record
     assert 0.0001 < record["claude"]["needs_usd"] < 0.02

@@ -100,24 +100,22 @@ class World:
         self.desk = Desk(db, data_dir=tmp_path)
         context = self.desk.context
         context.channels = build_channels(context.settings, {})
-        context.knowledge, context.agent = NoKnowledge(), ScriptedAgent()  # type: ignore[assignment]
+        context.knowledge, context.agent = NoKnowledge(), ScriptedAgent()
         self.context, self.app = context, create_app(context, demo=True)
         self.chat = context.channels["webchat"]
-        self.tokens = {who: self.chat.token() for who in VISITORS}  # type: ignore[attr-defined]
+        self.tokens = {who: self.chat.token() for who in VISITORS}
         self.staff: dict[str, Any] = {}
 
     async def article(self) -> int:
         """An article with two versions, the newer one published."""
         async with self.context.db.write() as session:
-            made = Article(slug=uuid.uuid4().hex, title="A", state="published", version=2, published_version=2)  # type: ignore[call-arg]
+            made = Article(slug=uuid.uuid4().hex, title="A", state="published", version=2, published_version=2)
             session.add(made)
             await session.flush()
             for number in (1, 2):
                 words = Content("A", "", f"Words {number}.")
                 session.add(
-                    ArticleVersion(  # type: ignore[call-arg]
-                        article_id=made.id, number=number, title="A", body=words.body, hash=words.hash
-                    )
+                    ArticleVersion(article_id=made.id, number=number, title="A", body=words.body, hash=words.hash)
                 )
         self.slug = made.slug
         return made.id
@@ -125,9 +123,9 @@ class World:
     async def came(self, conversation: int) -> tuple[int, int]:
         """What could not be read, and a file that a customer sent."""
         async with self.context.db.write() as session:
-            bad = Quarantine(channel="webchat", external_id=uuid.uuid4().hex, reason="It is cut off.", raw=b"?")  # type: ignore[call-arg]
+            bad = Quarantine(channel="webchat", external_id=uuid.uuid4().hex, reason="It is cut off.", raw=b"?")
             message = (await session.exec(select(Message.id).where(Message.conversation_id == conversation))).first()
-            file = Attachment(message_id=message, name="a.png", content_type="image/png", size=1, content=b"!")  # type: ignore[call-arg]
+            file = Attachment(message_id=message, name="a.png", content_type="image/png", size=1, content=b"!")
             session.add_all([bad, file])
         return bad.id, file.id
 
@@ -139,8 +137,8 @@ class World:
         cookies: dict[str, str] = {}
         conversation = await self.desk.conversation(("customer", "hello"), at=self.desk.now)
         async with self.context.db.write() as session:
-            (await session.get(Conversation, conversation)).channel = "webchat"  # type: ignore[union-attr]
-            decision = Decision(conversation_id=conversation, verdict="answer", reason="It is so.", record={})  # type: ignore[call-arg]
+            (await session.get(Conversation, conversation)).channel = "webchat"
+            decision = Decision(conversation_id=conversation, verdict="answer", reason="It is so.", record={})
             session.add(decision)
         if who in VISITORS:
             headers["authorization"] = f"Bearer {self.tokens[who]}"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlmodel import select
 
-from knowledge import FACTS, Embedder, Found, Knowledge, Record, articles, import_articles
+from knowledge import FACTS, Embedder, Found, Knowledge, Record, articles, import_articles, publishing
 from knowledge.articles import Article
 from knowledge.context import understand
 from knowledge.lexical import Lexical, terms
@@ -198,7 +198,7 @@ async def test_what_is_published_or_withdrawn_counts_from_the_next_question_on(
     assert (found.passages[0].text, found.passages[0].version) == ("Parrots are not welcome.", 2)
     async with db.write() as session:
         article = (await session.exec(select(Article).where(Article.slug == "pets"))).one()
-        await articles.archive(session, article)
+        await publishing.archive(session, article)
     found = await knowledge.search(question)
     assert "pets" not in dict(found.articles)
     assert all(passage.slug != "pets" for passage in found.passages)
@@ -251,7 +251,7 @@ async def test_a_restored_database_is_searched_as_it_is(knowledge: Knowledge, db
     assert best(await knowledge.search("parrots")) == "pets"
     async with db.write() as session:
         article = (await session.exec(select(Article).where(Article.slug == "pets"))).one()
-        await articles.archive(session, article)
+        await publishing.archive(session, article)
         row = await session.get(articles.KnowledgeRevision, 1)
         assert row
         row.number = len(ARTICLES)  # as it was before the article came

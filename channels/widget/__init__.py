@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PARTS = ("store.js", "stream.js", "tries.js", "thread.js", "elements.js", "panel.js")
+PARTS = ("store.js", "stream.js", "tries.js", "thread.js", "elements.js", "messages.js", "panel.js", "embed.js")
 
 
 def script() -> bytes:

@@ -2,17 +2,13 @@
 
 const NEAR_LIMIT = 200; // characters left when the counter appears
 const SLOW = 600; // ms before waiting is worth a word
-const PAUSE = 10 * 60; // seconds after which a message gets its time again
-const READING = { least: 350, most: 1100, perCharacter: 11 }; // ms between the sentences of an answer
 
 class FirstlineChat extends HTMLElement {
   connectedCallback() {
     if (this.thread) return;
     this.server = this.dataset.server || SERVER;
-    this.host = new URL(this.server).host;
     this.thread = new Thread(this.server);
     this.tab = new Store(`firstline ${this.server} `, "sessionStorage");
-    this.drawn = new Map(); // key -> {node, as}
     this.build();
     this.thread.addEventListener("change", () => this.soon());
     const wide = matchMedia("(min-width: 560px)").matches;
@@ -43,9 +39,13 @@ class FirstlineChat extends HTMLElement {
     this.opening = h("div.message.agent", { hidden: true });
     this.renewed = h("p.note", { hidden: true }, "Your earlier conversation can't be opened here any more. This is a new one.");
     this.typing = h("div.typing", { "aria-hidden": "true", hidden: true }, h("i"), h("i"), h("i"));
-    this.messages = h("div.messages", { role: "log", "aria-live": "polite", "aria-label": "Messages" });
+    this.messages = new Messages(this.thread, {
+      edit: (id) => this.fill([this.thread.withdraw(id), this.input.value].filter(Boolean).join("\n")),
+      grow: (change) => this.keepEnd(change),
+      seen: () => !this.panel.hidden,
+    });
     this.log = h("div.log", { tabindex: "0", role: "group", "aria-label": "Conversation", scroll: () => this.scrolled() });
-    this.log.append(this.opening, this.renewed, this.messages, this.typing);
+    this.log.append(this.opening, this.renewed, this.messages.node, this.typing);
     this.latest = h("button.latest", { type: "button", hidden: true, click: () => this.toEnd(true) }, icon("down"), "New message");
 
     this.input = h("textarea", {
@@ -150,7 +150,7 @@ class FirstlineChat extends HTMLElement {
   }
 
   render() {
-    const { words, turn } = this.thread;
+    const { words, turn, link: connection } = this.thread;
     const atEnd = this.atEnd();
     const company = words.company || "us";
     this.heading.textContent = this.dataset.title || (words.company ? capital(words.company) : "Chat with us");
@@ -162,7 +162,8 @@ class FirstlineChat extends HTMLElement {
     this.person.setAttribute("aria-disabled", String(person || turn.state === "waiting" || calling));
     this.renderOpening(words.opening);
     this.renderBanner();
-    const news = this.renderMessages();
+    const news = this.messages.render();
+    this.typing.hidden = !(turn.busy && turn.state === "agent" && connection === "live");
     if (atEnd) this.toEnd();
     else if (news) this.latest.hidden = false;
     this.renderComposer();
@@ -202,116 +203,6 @@ class FirstlineChat extends HTMLElement {
     this.banner.replaceChildren(...(text ? [h("span", {}, text)] : []), ...(kind === "lost" ? [retry] : []));
   }
 
-  /** Whether somebody else said something that was not there before. */
-  renderMessages() {
-    const { messages, unsent, turn, later, link: connection } = this.thread;
-    const shown = [...messages.values()].sort((a, b) => a.seq - b.seq);
-    const known = new Set(shown.map((message) => message.id).filter(Boolean));
-    const owed = [...unsent.values()].filter((message) => !known.has(message.id)).sort((a, b) => a.at - b.at);
-    const all = [...shown, ...owed.map((message) => ({ ...message, author: "customer", owed: !message.gone, later }))];
-    const keys = new Set();
-    let place = this.messages.firstChild;
-    let before = null;
-    let news = false;
-    for (const message of all) {
-      const key = message.id || message.seq;
-      keys.add(key);
-      const follows = before && before.author === message.author && before.name === message.name && message.at - before.at < PAUSE;
-      const as = JSON.stringify(message);
-      let drawn = this.drawn.get(key);
-      if (!drawn || drawn.as !== as) {
-        const node = this.draw(message, drawn ? drawn.node : null);
-        if (!drawn) news = news || message.author !== "customer";
-        else if (drawn.node !== node) {
-          if (place === drawn.node) place = node;
-          drawn.node.replaceWith(node);
-        }
-        drawn = { node, as };
-        this.drawn.set(key, drawn);
-      }
-      drawn.node.classList.toggle("follows", Boolean(follows));
-      if (drawn.node === place) place = place.nextSibling;
-      else this.messages.insertBefore(drawn.node, place);
-      before = message;
-    }
-    for (const [key, { node }] of this.drawn) {
-      if (keys.has(key)) continue;
-      node.remove();
-      this.drawn.delete(key);
-    }
-    this.typing.hidden = !(turn.busy && turn.state === "agent" && connection === "live");
-    return news;
-  }
-
-  draw(message, earlier) {
-    const { author, name, at, sources = [], disclosure } = message;
-    const words = message.text || "Talk to a person";
-    if (earlier && author === "customer") return this.redraw(earlier, words, message);
-    if (author === "system") return h("p.note", { dir: "auto" }, words);
-    const who = { customer: "You", agent: "AI assistant" }[author] || name || "A person";
-    const time = h("time", { datetime: new Date(at * SECOND).toISOString() }, clock(at));
-    const text = h("p.text", { dir: "auto" });
-    const bubble = h("div.bubble", {}, text);
-    const node = h(`div.message.${author}`, {}, h("p.by", {}, who, " ", time), bubble);
-    if (disclosure) bubble.prepend(h("p.disclosure", { dir: "auto" }, disclosure));
-    const cited = sources.filter((source) => /^(https?:)?\//.test(source.url));
-    const from = h("p.sources", {}, "From: ", ...cited.flatMap(({ title, url }, place) => [
-      ...(place ? [", "] : []),
-      link(title, new URL(url, this.server).href),
-    ]));
-    if (cited.length) bubble.append(from);
-    if (author === "customer") this.drawFate(node, message);
-    // What was there when the page was opened is simply there; what comes now appears as people read.
-    const fresh = !earlier && this.thread.link === "live" && Date.now() - this.thread.since > SECOND && !this.panel.hidden;
-    if (fresh) node.classList.add("fresh");
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (author === "agent" && fresh && !calm) this.reveal(text, from, sentences(words));
-    else text.append(...linked(words, this.host));
-    return node;
-  }
-
-  /** The visitor's own message in its place, so that a screen reader does not say it again when it is sent. */
-  redraw(node, words, message) {
-    const text = node.querySelector(".text");
-    if (text.textContent !== words) text.replaceChildren(...linked(words, this.host));
-    this.drawFate(node, message);
-    return node;
-  }
-
-  drawFate(node, { id, owed, late, later, refused }) {
-    node.querySelector(".fate")?.remove();
-    if (!owed) return;
-    const edit = () => this.fill([this.thread.withdraw(id), this.input.value].filter(Boolean).join("\n"));
-    if (refused) {
-      node.append(h("p.fate.refused", {}, `Not sent. ${refused} `, h("button", { type: "button", click: edit }, "Edit")));
-    } else if (later) {
-      const when = ` A lot came from here at once: it is sent by itself in ${span(later)}.`;
-      node.append(h("p.fate", {}, "Not sent yet.", late ? when : "")); // the time is the next one's; others come after it
-    } else if (late) {
-      const now = h("button", { type: "button", click: () => this.thread.hurry() }, "Try now");
-      node.append(h("p.fate", {}, "Not sent yet. ", now));
-    } else {
-      node.append(h("p.fate.sending", { "aria-hidden": "true" }, "Sending…"));
-    }
-  }
-
-  /** The whole text is here and checked already; only its appearing takes time. */
-  reveal(text, from, parts) {
-    const spans = parts.map((part) => h("span", {}, ...linked(part, this.host)));
-    text.append(...spans);
-    for (const hidden of [...spans.slice(1), from]) hidden.hidden = true;
-    let wait = 0;
-    [...spans.slice(1), from].forEach((next, place) => {
-      const reading = parts[place].length * READING.perCharacter;
-      wait += Math.min(READING.most, Math.max(READING.least, reading));
-      setTimeout(() => {
-        const atEnd = this.atEnd();
-        next.hidden = false;
-        if (atEnd) this.toEnd();
-      }, wait);
-    });
-  }
-
   renderComposer() {
     const left = (this.thread.words.limit || 4000) - [...this.input.value.trim()].length;
     this.over = Math.max(0, -left);
@@ -344,15 +235,22 @@ class FirstlineChat extends HTMLElement {
     if (focus) this.input.focus({ preventScroll: true });
   }
 
+  /** Whoever reads the newest words still sees them after the change; whoever reads earlier ones is left there. */
+  keepEnd(change) {
+    const atEnd = this.atEnd();
+    change();
+    if (atEnd) this.toEnd();
+  }
+
   scrolled() {
     if (this.atEnd()) this.latest.hidden = true;
   }
 
   grow() {
-    const atEnd = this.atEnd();
-    this.input.style.height = "auto";
-    this.input.style.height = `${this.input.scrollHeight}px`;
-    if (atEnd) this.toEnd();
+    this.keepEnd(() => {
+      this.input.style.height = "auto";
+      this.input.style.height = `${this.input.scrollHeight}px`;
+    });
   }
 
   /** A phone's keyboard takes its part of the screen: the sheet gets what is left. */
@@ -377,22 +275,3 @@ class FirstlineChat extends HTMLElement {
     this.widget.style.setProperty("--on-accent", luminance > 0.179 ? "#111" : "#fff");
   }
 }
-
-// The script knows its server by its own address, and its options by its data- attributes: data-title, data-accent (a
-// CSS colour), data-position="left", data-theme="light" or "dark" (else the visitor's), data-open. A page that imports it
-// as a module, which has no address, writes <firstline-chat data-server="https://host/channels/webchat"> itself.
-const tag = document.currentScript || document.querySelector('script[src*="/channels/webchat/widget.js"]');
-const SERVER = tag ? new URL(".", tag.src).href.replace(/\/$/, "") : "";
-
-function embed() {
-  let chat = document.querySelector("firstline-chat");
-  if (!chat) {
-    chat = document.createElement("firstline-chat");
-    Object.assign(chat.dataset, tag ? tag.dataset : {});
-  }
-  if (!customElements.get("firstline-chat")) customElements.define("firstline-chat", FirstlineChat);
-  if (!chat.isConnected) document.body.append(chat);
-}
-
-if (document.body) embed();
-else addEventListener("DOMContentLoaded", embed);

@@ -35,7 +35,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Budget:
     """What may be spent, in US dollars, and the most tokens of one reply."""
 
     message: float
@@ -73,25 +73,25 @@ def at_most(request: str, max_tokens: int) -> Usage:
     return Usage(cache_write=len(request.encode()) // BYTES_PER_TOKEN + 1, output=max_tokens, estimated=True)
 
 
-def refusal(limits: Limits, model: Model, usage: Usage, spent: Spent) -> str | None:
+def refusal(budget: Budget, model: Model, usage: Usage, spent: Spent) -> str | None:
     """Why a call of at most this usage must not be made, in a sentence for staff; None if it may."""
     worst = cost(model, usage)
     if usage.input + usage.cache_write > model.most_input:
         return f"{model.name} was not asked: the message is too long for its known price."
-    if worst > limits.message:
+    if worst > budget.message:
         return (
             f"{model.name} was not asked: one reply may cost ${worst:.4f}, and CLAUDE_USD_PER_MESSAGE "
-            f"allows ${limits.message:g}."
+            f"allows ${budget.message:g}."
         )
-    if spent.conversation + worst > limits.conversation:
+    if spent.conversation + worst > budget.conversation:
         return (
             f"{model.name} was not asked: this conversation has cost ${spent.conversation:.4f}, and "
-            f"CLAUDE_USD_PER_CONVERSATION allows ${limits.conversation:g}."
+            f"CLAUDE_USD_PER_CONVERSATION allows ${budget.conversation:g}."
         )
-    if spent.day + worst > limits.day:
+    if spent.day + worst > budget.day:
         return (
             f"{model.name} was not asked: ${spent.day:.2f} was spent in the last 24 hours, and CLAUDE_USD_PER_DAY "
-            f"allows ${limits.day:g}."
+            f"allows ${budget.day:g}."
         )
     return None
 

@@ -13,7 +13,7 @@ import structlog
 
 from knowledge.passage import Passage
 from service.agent import outcomes
-from service.agent.budget import Limits, Model, Spent, Usage, at_most, cost, describe, refusal
+from service.agent.budget import Budget, Model, Spent, Usage, at_most, cost, describe, refusal
 from service.agent.cited import Cut, Reply, TextBlock, ToolUse, draft_of
 from service.agent.connection import Silent, listen, never_stood, retry_after
 from service.agent.evidence import Draft
@@ -65,13 +65,13 @@ class Claude:
         self,
         client: anthropic.AsyncAnthropic,
         model: Model,
-        limits: Limits,
+        budget: Budget,
         *,
         seconds: float,
         company: str,
         spent: Callable[[int | None], Awaitable[Spent]],
     ) -> None:
-        self.client, self.model, self.limits = client, model, limits
+        self.client, self.model, self.budget = client, model, budget
         self.seconds, self.company, self.spent = seconds, company, spent
         self.stall = seconds * OF_SILENCE
         self.prompt = read_prompt()
@@ -88,7 +88,7 @@ class Claude:
         """Ask for an answer to `question` from `passages`. Raises nothing that the API could cause."""
         if (left := self._rest_until - time.monotonic()) > 0:
             return self._outcome(outcomes.RESTING, f"{left:.0f}")
-        limit = self.limits.max_tokens
+        limit = self.budget.max_tokens
         request = body(
             question,
             history,
@@ -99,7 +99,7 @@ class Claude:
             max_tokens=limit,
         )
         most = at_most(json.dumps(request, ensure_ascii=False), limit)
-        if sentence := refusal(self.limits, self.model, most, await self.spent(conversation_id)):
+        if sentence := refusal(self.budget, self.model, most, await self.spent(conversation_id)):
             return self._outcome(outcomes.LIMITED, sentence, record={"needs_usd": cost(self.model, most)})
         sent = [source(passage) for passage in passages]
         began = time.monotonic()
@@ -224,7 +224,7 @@ class Claude:
             detail=detail,
             seconds=self.seconds,
             stall=self.stall,
-            max_tokens=self.limits.max_tokens,
+            max_tokens=self.budget.max_tokens,
             most_words=MOST_WORDS,
         )
         return text if text.endswith(".") else f"{text}."

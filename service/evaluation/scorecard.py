@@ -1,7 +1,7 @@
 """The figures of a split, each with its definition; ties count as ties everywhere (pure)."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,7 +165,9 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _ndcg(each: Outcome) -> float:
-    gain: Callable[[int], float] = lambda rank: 1 / math.log2(rank + 1)  # noqa: E731
+    def gain(rank: int) -> float:
+        return 1 / math.log2(rank + 1)
+
     ideal = sum(gain(rank) for rank in range(1, min(each.relevant, 10) + 1))
     return sum(gain(rank) for rank in each.ranks if rank <= 10) / ideal if ideal else 0.0
 

@@ -19,7 +19,7 @@ BATCH = 1_000
 SEARCHED: dict[str, tuple[tuple[str, ...], Callable[..., str]]] = {
     "message": (("text",), lambda text: text),
     "customer": (("name", "email", "phone"), lambda *columns: "\n".join(filter(None, columns))),
-    "identity": (("channel", "external_id"), lambda channel, id: Identity(channel=channel, external_id=id).words),  # type: ignore[call-arg]
+    "identity": (("channel", "external_id"), lambda channel, id: Identity(channel=channel, external_id=id).words),
 }
 
 
