@@ -16,6 +16,8 @@ MOST = 500
 AUTHSERV_ID = "mx.pellworth.example"
 
 POLICY = email.policy.SMTP
+#: How the line above a quoted mail begins.
+QUOTES = "\n\nOn "
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Letter:
 
     @property
     def message(self) -> EmailMessage:
-        return email.message_from_bytes(self.raw, policy=email.policy.default)  # type: ignore[return-value]  # so is this
+        return email.message_from_bytes(self.raw, policy=email.policy.default)
 
     def header(self, name: str) -> str:
         try:
@@ -55,6 +57,12 @@ class Letter:
         """Its words as text ("plain") or as HTML ("html"); empty where there are none."""
         part = self.message.get_body((kind,))
         return part.get_content() if part is not None else ""
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """One's own words, and the earlier mail that one's mail program quoted below them."""
+        own, quotes, earlier = self.body("plain").partition(QUOTES)
+        return own.rstrip(), (quotes + earlier).strip()
 
     @property
     def files(self) -> list[tuple[str, int]]:
@@ -133,7 +141,7 @@ def write(
     if answers:
         message["In-Reply-To"] = answers.header("Message-ID")
         message["References"] = f"{answers.header('References')} {answers.header('Message-ID')}".strip()
-        text = f"{text}\n\n{_quoted(answers)}"
+        text = f"{text}{QUOTES}{_quoted(answers)}"
     message.set_content(text)
     for name, kind, content in files:
         main, _, sub = kind.partition("/")
@@ -147,7 +155,7 @@ def _quoted(letter: Letter) -> str:
     except (ValueError, TypeError):
         at = "an earlier day"
     lines = letter.body("plain").rstrip().splitlines()
-    return "\n".join((f"On {at}, {letter.author} wrote:", *(f"> {line}".rstrip() for line in lines)))
+    return "\n".join((f"{at}, {letter.author} wrote:", *(f"> {line}".rstrip() for line in lines)))
 
 
 def away(me: Person, letter: Letter) -> EmailMessage:
@@ -166,7 +174,7 @@ def bounce(me: Person, letter: Letter) -> EmailMessage:
         f"Reporting-MTA: dns; mx.{domain}\r\n\r\nFinal-Recipient: rfc822; {me.address}\r\nAction: failed\r\n"
         "Status: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 No such mailbox\r\n"
     )
-    return email.message_from_string(  # type: ignore[return-value]  # of this policy it is an EmailMessage
+    return email.message_from_string(
         f"MIME-Version: 1.0\r\nFrom: Mail Delivery System <mailer-daemon@{domain}>\r\n"
         f"Subject: Undelivered Mail Returned to Sender\r\nDate: {formatdate()}\r\nAuto-Submitted: auto-replied\r\n"
         f"Message-ID: {make_msgid(domain=domain)}\r\n"
@@ -191,6 +199,5 @@ def arrived(raw: bytes, me: Person, *, verified: bool) -> bytes:
 
 
 def _above(me: Person, domain: str, result: str) -> Iterator[bytes]:
-    yield f"Return-Path: <{me.address}>\r\n".encode()
     yield f"Received: from mail.{domain} by {AUTHSERV_ID} with ESMTP; {formatdate()}\r\n".encode()
     yield f"Authentication-Results: {AUTHSERV_ID}; dmarc={result} header.from={domain}\r\n".encode()

@@ -6,7 +6,9 @@ let version = list.dataset.version;
 function fit(frame) {
   const show = () => {
     const page = frame.contentDocument;
-    if (page && page.body) frame.style.height = `${page.documentElement.scrollHeight + 4}px`;
+    if (!page || !page.body) return;
+    frame.style.height = "0"; // else it is never lower than it was
+    frame.style.height = `${page.documentElement.scrollHeight + 4}px`;
   };
   frame.addEventListener("load", show);
   show();

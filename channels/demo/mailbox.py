@@ -1,10 +1,11 @@
-"""A customer's mailbox on loopback: writes to the demo's company by real mail, and shows what comes back, headers too."""
+"""A customer's mailbox on loopback: writes to the demo's company by real mail, and shows what comes back, whole."""
 
 import asyncio
 import contextlib
 import re
 import smtplib
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
 from email.utils import getaddresses
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,11 +33,34 @@ AS_MAIL = {
     "Content-Security-Policy": "sandbox allow-same-origin allow-popups; default-src 'none'; style-src 'unsafe-inline'; "
     "img-src data:; frame-ancestors 'self'",
 }
+#: The demo's company. Nobody can have an address in this domain.
+ADDRESS = "support@pellworth.example"
+HOST = "127.0.0.1"
 FIRST = Person("Mina Okafor", "mina@customer.example")
-ADDRESS = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+CUSTOMERS = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 FILES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 MOST_FILES = 20_000_000  # bytes of all files of one mail: below what Firstline takes
 LMTP_SECONDS = 20.0
+
+
+def environ() -> Mapping[str, str]:
+    """The settings of email for the demo, with ports that nobody listens on now."""
+    smtp, lmtp = (_free_port() for _ in range(2))
+    return {
+        "EMAIL_ADDRESS": ADDRESS,
+        "EMAIL_REPLY_TO": ADDRESS.replace("@", "+{token}@"),
+        "EMAIL_AUTHSERV_ID": letters.AUTHSERV_ID,
+        "EMAIL_SMTP_HOST": HOST,
+        "EMAIL_SMTP_PORT": str(smtp),
+        "EMAIL_SMTP_SECURITY": "none",
+        "EMAIL_LMTP": f"{HOST}:{lmtp}",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
 
 
 class Mail:
@@ -86,7 +110,8 @@ def _words(error: Exception) -> str:
         code, answer = next(iter(error.recipients.values()))
         return f"It was not taken ({code}): {answer.decode('utf-8', 'replace')}"
     if isinstance(error, smtplib.SMTPResponseException):
-        return f"It was not taken ({error.smtp_code}): {bytes(error.smtp_error).decode('utf-8', 'replace')}"
+        answer = error.smtp_error if isinstance(error.smtp_error, str) else error.smtp_error.decode("utf-8", "replace")
+        return f"It was not taken ({error.smtp_code}): {answer}"
     return f"Nobody takes mail in at the moment ({type(error).__name__}). Try again in a few seconds."
 
 
@@ -147,7 +172,7 @@ def mailbox(mail: Mail) -> tuple[Page, APIRouter]:
     @router.post("/me")
     async def me(request: Request, name: Annotated[str, Form()] = "", address: Annotated[str, Form()] = "") -> Response:
         own(request)
-        if not ADDRESS.fullmatch(address.strip()):
+        if not CUSTOMERS.fullmatch(address.strip()):
             return draw(
                 422, sentence="That is not an address that mail can come from. Try one such as mina@customer.example."
             )
