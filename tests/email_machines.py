@@ -9,29 +9,57 @@ def away(subject: str, text: str, *lines: str) -> tuple[str, bytes]:
     return "out of office", mail(subject, text, ME, *lines)
 
 
-MACHINES: dict[str, tuple[str, bytes]] = {
-    # RFC 3834, with parameters and comments
-    "auto-replied": ("auto-reply", mail("Re: Order", "We are closed.", ME, "Auto-Submitted: auto-replied")),
-    "auto-generated with a comment": (
-        "auto-reply",
-        mail("Status", "Done.", ME, 'Auto-Submitted: Auto-Generated (by "cron") ; owner-email="a@b.example"'),
-    ),
-    "auto-notified": (
-        "auto-reply",
-        mail("Sieve", "You have mail.", ME, "AUTO-SUBMITTED: auto-notified; owner-token=af3; foo=bar"),
-    ),
-    "X-Autoreply": ("auto-reply", mail("Re: Order", "Thanks.", ME, "X-Autoreply: yes")),
-    "X-Autorespond": ("auto-reply", mail("Re: Order", "Thanks.", ME, "X-Autorespond: Order")),
-    "X-Autorespond, empty": ("auto-reply", mail("Re: Order", "Thanks.", ME, "X-Autorespond:")),
-    "precedence auto_reply": ("auto-reply", mail("Re: Order", "Thanks.", ME, "Precedence: auto_reply")),
+# How the large programs answer for people who are away, where no header says so.
+AWAY = {
+    "Out of Office AutoReply: Order 12": "I am out of the office until 3 June.",
+    "AUTO: Jane Doe is out of the office (returning 06/03/2024)": "I am out of the office until "
+    "06/03/2024.\n\nNote: This is an automated "
+    'response to your message "Order"',
+    "Jane Doe is out of the office.": "I am out of the office until Monday.",
+    "Automatische Antwort: Bestellung": "Guten Tag,\nich bin bis zum 3. Juni nicht im Büro.",
+    "Réponse automatique : Commande": "Je suis absent du bureau jusqu'au 3 juin.",
+    "Respuesta automática: Pedido": "Estoy fuera de la oficina hasta el lunes.",
+    "Risposta automatica: Ordine": "Sono fuori ufficio fino a lunedì.",
+    "Automatisch antwoord: Bestelling": "Ik ben tot maandag afwezig.",
+    "Resposta automática: Pedido": "Estou fora do escritório até segunda-feira.",
+    "Automatyczna odpowiedź: Zamówienie": "Jestem poza biurem do poniedziałku.",
+    "Autosvar: Beställning": "Jag är inte på kontoret förrän måndag.",
+    "Automatisk svar: Ordre": "Jeg er ikke på kontoret før mandag.",
+    "Automatisk svar: Bestilling": "Jeg har ferie til mandag.",
+    "Automaattinen vastaus: Tilaus": "Olen poissa maanantaihin asti.",
+    "Automatická odpověď: Objednávka": "Jsem mimo kancelář do pondělí.",
+    "Автоматический ответ: Заказ": "Я в отпуске до понедельника.",
+    "自動応答: 注文": "月曜日まで不在にしております。",
+    "自动答复: 订单": "我正在休假,将于周一返回。",
+}
+# One header is enough: RFC 3834 with its parameters and comments, and what programs wrote before it.
+MARKS = (
+    "Auto-Submitted: auto-replied",
+    'Auto-Submitted: Auto-Generated (by "cron") ; owner-email="a@b.example"',
+    "AUTO-SUBMITTED: auto-notified; owner-token=af3; foo=bar",
+    "X-Autoreply: yes",
+    "X-Autorespond: Order",
+    "X-Autorespond:",
+    "Precedence: auto_reply",
+    "Precedence: bulk",
+    "X-FC-MachineGenerated: true",
+    "Return-Path: <>",
+)
+# How desks say that they have a mail, where only their words say it.
+DESKS = {
+    "[Ticket#4711] Bestellung": "Guten Tag,\nwir haben Ihre Anfrage erhalten und bearbeiten sie.",
+    "[#4711] Commande": "Bonjour,\nNous avons bien reçu votre demande.",
+    "Ticket #4711: Pedido": "Hola,\nHemos recibido su solicitud.",
+    "[#4711] 注文": "お問い合わせを受け付けました。",
+}
+MACHINES: dict[str, tuple[str, bytes]] = {subject: away(subject, text) for subject, text in AWAY.items()}
+MACHINES |= {subject: ("another desk", mail(subject, text)) for subject, text in DESKS.items()}
+MACHINES |= {line: ("auto-reply", mail("Order", "Thanks.", ME, line)) for line in MARKS}
+MACHINES |= {
     "precedence junk": (
         "out of office",
         mail("Re: Order", "I am away from my desk until the 3rd.", ME, "Precedence: junk"),
     ),
-    "precedence bulk": ("auto-reply", mail("Report", "Numbers", ME, "Precedence: bulk")),
-    "GroupWise": ("auto-reply", mail("Re: Order", "Thanks.", ME, "X-FC-MachineGenerated: true")),
-    "null sender": ("auto-reply", mail("Order", "Thanks.", ME, NULL)),
-    # away, in the languages of the large programs, with and without a header
     "Exchange with a header": away(
         "Automatic reply: Order 12",
         "Hello, see you soon.",
@@ -39,7 +67,6 @@ MACHINES: dict[str, tuple[str, bytes]] = {
         "X-Auto-Response-Suppress: All",
         *ANSWERS,
     ),
-    "Exchange of old": away("Out of Office AutoReply: Order 12", "I am out of the office until 3 June."),
     "Gmail": away(
         "Out of office Re: Order 12",
         "I'm on vacation until the 5th.",
@@ -48,33 +75,23 @@ MACHINES: dict[str, tuple[str, bytes]] = {
         "Auto-Submitted: auto-replied",
         *ANSWERS,
     ),
-    "Lotus Notes": away(
-        "AUTO: Jane Doe is out of the office (returning 06/03/2024)",
-        'I am out of the office until 06/03/2024.\n\nNote: This is an automated response to your message "Order"',
+    "OTRS of old": (
+        "another desk",
+        mail(
+            "Order", "Hello", ME, "X-Mailer: Open-Ticket-Request-System Mail Service (2.4)", "X-OTRS-Loop: a@b.example"
+        ),
     ),
-    "de": away("Automatische Antwort: Bestellung", "Guten Tag,\nich bin bis zum 3. Juni nicht im Büro."),
     "de, Abwesenheit": away("Abwesenheitsnotiz: Bestellung", "Ich bin derzeit im Urlaub.", *ANSWERS),
-    "fr": away("Réponse automatique : Commande", "Je suis absent du bureau jusqu'au 3 juin."),
     "fr, absence": away("Absence du bureau : Commande", "Bonjour, je suis en congés.", *ANSWERS),
-    "es": away("Respuesta automática: Pedido", "Estoy fuera de la oficina hasta el lunes."),
-    "it": away("Risposta automatica: Ordine", "Sono fuori ufficio fino a lunedì."),
-    "nl": away("Automatisch antwoord: Bestelling", "Ik ben tot maandag afwezig."),
-    "pt": away("Resposta automática: Pedido", "Estou fora do escritório até segunda-feira."),
-    "pl": away("Automatyczna odpowiedź: Zamówienie", "Jestem poza biurem do poniedziałku."),
-    "sv": away("Autosvar: Beställning", "Jag är inte på kontoret förrän måndag."),
-    "da": away("Automatisk svar: Ordre", "Jeg er ikke på kontoret før mandag."),
-    "no": away("Automatisk svar: Bestilling", "Jeg har ferie til mandag."),
-    "fi": away("Automaattinen vastaus: Tilaus", "Olen poissa maanantaihin asti."),
-    "cs": away("Automatická odpověď: Objednávka", "Jsem mimo kancelář do pondělí."),
-    "ru": away("Автоматический ответ: Заказ", "Я в отпуске до понедельника."),
-    "ja": away("自動応答: 注文", "月曜日まで不在にしております。"),
-    "zh": away("自动答复: 订单", "我正在休假,将于周一返回。"),
+    "a tag in brackets": (
+        "auto-reply",
+        mail("[Auto-Reply] Order", "Thanks. This is an automated reply.", ME, *ANSWERS),
+    ),
     "a subject alone, of an answer": ("auto-reply", mail("Automatic reply: Order 12", "Thank you, Jane", ME, *ANSWERS)),
     "an answer that says so": (
         "auto-reply",
         mail("Re: Order", "This is an automated response. We are closed until Monday."),
     ),
-    # receipts, reports, calendars, challenges
     "read receipt": (
         "auto-reply",
         mail(
@@ -104,6 +121,10 @@ MACHINES: dict[str, tuple[str, bytes]] = {
             'Content-Type: multipart/alternative; boundary="r"',
         ),
     ),
+    "Spam Arrest": (
+        "auto-reply",
+        mail("Re: Order", "To complete the delivery of your message, click this link.", "Bob <b@spamarrest.com>"),
+    ),
     "challenge": (
         "auto-reply",
         mail(
@@ -111,7 +132,6 @@ MACHINES: dict[str, tuple[str, bytes]] = {
             "Your message to bob@example.org is being held. Click here to prove that you are human.",
         ),
     ),
-    "Boxbe": ("auto-reply", mail("Re: Order", "Hello", ME, "X-Boxbe-Challenge: 1")),
     "noreply": ("auto-reply", mail("Your invoice", "Attached.", "Acme <no-reply@acme.example>")),
     "noreply in the middle": (
         "auto-reply",
@@ -119,7 +139,6 @@ MACHINES: dict[str, tuple[str, bytes]] = {
     ),
     "notifications": ("auto-reply", mail("Ana commented", "Hi", "Git <notifications@code.example>")),
     "nicht-antworten": ("auto-reply", mail("Rechnung", "Anbei.", "Acme <nicht-antworten@acme.example>")),
-    # lists and newsletters
     "Mailman": (
         "list",
         mail(
@@ -162,7 +181,6 @@ MACHINES: dict[str, tuple[str, bytes]] = {
         ),
     ),
     "newsletter by its sender": ("list", mail("June", "Hello\nHier abmelden", "Shop <newsletter@shop2.example>")),
-    # our own
     "from our address": ("own mail", mail("Order", "Hello", "Shop <Support+f0@Shop.example>")),
     "our Message-ID": (
         "own mail",
@@ -171,7 +189,6 @@ MACHINES: dict[str, tuple[str, bytes]] = {
         ),
     ),
     "our X-Loop": ("own mail", mail("Order", "Hello", ME, "X-Loop: support@shop.example")),
-    # other desks
     "Zendesk": (
         "another desk",
         mail(
@@ -236,34 +253,6 @@ MACHINES: dict[str, tuple[str, bytes]] = {
             "Acme <help@acme.example>",
         ),
     ),
-    "de desk": (
-        "another desk",
-        mail(
-            "[Ticket#4711] Bestellung",
-            "Guten Tag,\nwir haben Ihre Anfrage erhalten und bearbeiten sie.",
-            "Acme <help@acme.example>",
-        ),
-    ),
-    "fr desk": (
-        "another desk",
-        mail("[#4711] Commande", "Bonjour,\nNous avons bien reçu votre demande.", "Acme <help@acme.example>"),
-    ),
-    "es desk": (
-        "another desk",
-        mail("Ticket #4711: Pedido", "Hola,\nHemos recibido su solicitud.", "Acme <help@acme.example>"),
-    ),
-    "ja desk": ("another desk", mail("[#4711] 注文", "お問い合わせを受け付けました。", "Acme <help@acme.example>")),
-    # bounces that are no reports
-    "qmail": (
-        "bounce",
-        mail(
-            "failure notice",
-            "Hi. This is the qmail-send program at mx.example.\n\n<a@b.example>:\nSorry, no mailbox here by that "
-            "name. (#5.1.1)",
-            "MAILER-DAEMON@mx.example",
-            NULL,
-        ),
-    ),
     "Exchange": (
         "bounce",
         mail(
@@ -295,6 +284,14 @@ MACHINES: dict[str, tuple[str, bytes]] = {
             "Non remis : Commande",
             "Votre message n'a pas pu être remis à a@b.example.",
             "Mail Delivery System <system@acme.example>",
+        ),
+    ),
+    "a content gateway": (
+        "bounce",
+        mail(
+            "MailMarshal has rejected an email message",
+            "MailMarshal has not delivered the following message: Order",
+            "MailMarshal <postmaster@acme.example>",
         ),
     ),
     "failed recipients": ("bounce", mail("Order", "It failed.", ME, "X-Failed-Recipients: a@b.example")),

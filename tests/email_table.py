@@ -80,6 +80,8 @@ def measure(folder: Path) -> Row:
 def main() -> None:
     data = Path(os.environ.get("FIRSTLINE_DATA") or ROOT.parent / "shared" / "data") / "email"
     folders = [Path(each) for each in sys.argv[1:]] or [data / "mime", data / "bounces"]
+    if absent := [str(each) for each in folders if not each.is_dir()]:
+        sys.exit(f"There are no mails at {', '.join(absent)}: name a folder, or set FIRSTLINE_DATA.")
     line = "{:10}{:>7}{:>8}{:>13}{:>9}{:>22}{:>26}"
     print(
         line.format("folder", "mails", "parsed", "quarantined", "crashed", "automatic recognised", "people's misjudged")

@@ -1,11 +1,11 @@
 """Whether a person wrote a mail or a machine: a machine's is recorded and never answered."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from channels.email import bounces
-from channels.email.bounces import Bounce, null_sender
+from channels.email.bounces import IN_ANGLES, Bounce, null_sender
 from channels.email.mime import Mail
 from channels.email.signs import (
     ANSWERS,
@@ -18,10 +18,12 @@ from channels.email.signs import (
     NEWSLETTER,
     unattended,
 )
+from channels.email.tokens import SIGNED
 from channels.email.wording import (
     ASKS_TO,
     AWAY_OPENING,
     AWAY_SUBJECT,
+    AWAY_TITLE,
     CHALLENGE_OPENING,
     CHALLENGE_SUBJECT,
     MACHINE_OPENING,
@@ -35,7 +37,7 @@ from channels.email.wording import (
 
 __all__ = ["Automatic", "Bounce", "judge"]
 
-OURS = re.compile(r"fl\.[a-z0-9-]{16,64}\.[a-z2-7]{20}@(.+)")  # the Message-IDs that we give
+OURS = re.compile(rf"fl\.{SIGNED.pattern}@(?P<domain>.+)", SIGNED.flags)  # the Message-IDs that we give
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,7 @@ class Automatic:
 def judge(mail: Mail, ours: Collection[str] = ()) -> Automatic | None:
     """None: a person wrote it. `ours`: the addresses that we send from and read."""
     own = {_bare(each) for each in ours if each.strip()}
-    rules: tuple[Callable[[Mail, set[str]], Automatic | None], ...] = (
-        _report,
-        _bounce,
-        _own,
-        _list,
-        _desk,
-        _away,
-        _machine,
-        _mass,
-    )
+    rules = (_report, _bounce, _own, _list, _desk, _away, _machine, _mass)
     return next((found for rule in rules if (found := rule(mail, own))), None)
 
 
@@ -88,8 +81,8 @@ def _own(mail: Mail, own: set[str]) -> Automatic | None:
         return Automatic("own mail", "It comes from our own address.")
     if any(_bare(loop.strip(" <>").lower()) in own for loop in mail.all("x-loop")):
         return Automatic("own mail", "Its header x-loop says that it was here before.")
-    match = OURS.fullmatch(mail.message_id.lower())
-    if match and match[1] in {each.partition("@")[2] for each in own}:
+    match = OURS.fullmatch(mail.message_id)
+    if match and match["domain"].lower() in {each.partition("@")[2] for each in own}:
         return Automatic("own mail", "It is a mail of ours that came back.")
     return None
 
@@ -97,52 +90,43 @@ def _own(mail: Mail, own: set[str]) -> Automatic | None:
 def _list(mail: Mail, own: set[str]) -> Automatic | None:
     if _our_list(mail, own):
         return None
-    ids = [value for value in mail.all("list-id") if re.search(r"<[^<>\s]{3,250}>", value[:1000])]
-    precedence = mail.header("precedence").strip().lower()[:20]
-    path = mail.header("return-path").strip(" <>").lower().partition("@")[0][:100]
     marks = [name for name in LIST_HEADERS if mail.header(name)]
-    marks += (
-        ["precedence"] if precedence.startswith(("list", "bulk")) and (ids or mail.header("list-unsubscribe")) else []
-    )
-    marks += ["precedence"] if precedence.startswith("list") else []
-    marks += ["return-path"] if LIST_PATH.fullmatch(path) and (ids or mail.header("sender")) else []
-    marks += ["list-unsubscribe"] if ids and mail.header("list-unsubscribe") else []
+    listed = any(IN_ANGLES.search(value[:1000]) for value in mail.all("list-id"))
+    unsubscribe = bool(mail.header("list-unsubscribe"))
+    if re.match("list|bulk" if listed or unsubscribe else "list", mail.header("precedence").strip().lower()):
+        marks.append("precedence")
+    if LIST_PATH.fullmatch(mail.header("return-path").strip(" <>").lower()[:100]) and (listed or mail.header("sender")):
+        marks.append("return-path")
     # A mail that was sent to us by name may have come over a service that marks all it carries with a List-Id.
-    if marks or (ids and not own & {_bare(each.address) for each in mail.to}):
-        return Automatic("list", f"It came over a mailing list (header {(marks or ['list-id'])[0]}).")
-    return None
+    if listed and (unsubscribe or not own & {_bare(each.address) for each in mail.to}):
+        marks.append("list-id")
+    return Automatic("list", f"It came over a mailing list (header {marks[0]}).") if marks else None
 
 
 def _our_list(mail: Mail, own: set[str]) -> bool:
     """Whether the list is our own address: a group that hands customers' mail to us."""
-    said = " ".join(" ".join(mail.all(name)) for name in ("list-id", "list-post", "mailing-list", "x-beenthere"))[
-        :4000
-    ].lower()
-    return any(
-        re.search(rf"(?<![\w.-]){re.escape(form)}(?![\w-])", said)
-        for each in own
-        for form in (each, each.replace("@", "."))
-    )
+    names = ("list-id", "list-post", "mailing-list", "x-beenthere")
+    said = " ".join(value for name in names for value in mail.all(name))[:4000].lower()
+    forms = [form for each in own for form in (each, each.replace("@", "."))]
+    return any(re.search(rf"(?<![\w.-]){re.escape(form)}(?![\w-])", said) for form in forms)
 
 
 def _away(mail: Mail, own: set[str]) -> Automatic | None:
     """Answers of programs that stand in for a person, by their words: many have no header that says so."""
     words = opening(mail.text)
     sign = _sign(mail, own)
-    subject = None if a_reply(mail.subject) else AWAY_SUBJECT.match(plain(mail.subject[:300]))
+    title = "" if a_reply(mail.subject) else plain(mail.subject[:300])
+    subject = AWAY_SUBJECT.match(title)
     away, machine = AWAY_OPENING.search(words), MACHINE_OPENING.search(words)
     if sign:
         return Automatic("out of office", sign) if away or (subject and not machine) else None
     answers = bool(mail.in_reply_to or mail.references)
-    asks = re.search(r"[?？]", words)
-    # Without a mark in its headers, and answering nothing, it must name the mail that it is about: "Away: Order".
-    named = subject and subject["after"] in (":", "：", "-", "–") and subject.end() < len(plain(mail.subject[:300]))
-    if subject and (away or machine) and (answers or (named and not asks)):
-        return Automatic(
-            "out of office" if away else "auto-reply",
-            "Its subject and its first words are those of an automatic answer.",
-        )
-    if subject and subject["after"] in (":", "：") and answers:
+    # Without a mark in its headers, and answering nothing, it must name what it is about, or whom it stands for, as in
+    # "Out of office: Order", and ask nothing.
+    named = (subject and subject.end() < len(title)) or AWAY_TITLE.search(title)
+    if (away or machine) and ((subject and answers) or (named and not re.search(r"[?？]", words))):
+        return Automatic("out of office" if away else "auto-reply", "It is worded as an automatic answer.")
+    if subject and subject["after"] == ":" and answers:
         return Automatic("auto-reply", "Its subject is that of an automatic answer, and it answers a mail.")
     return None
 
@@ -164,32 +148,23 @@ def _desk(mail: Mail, own: set[str]) -> Automatic | None:
 def _machine(mail: Mail, own: set[str]) -> Automatic | None:
     if sign := _sign(mail, own):
         return Automatic("auto-reply", sign)
-    if any(name.startswith(CHALLENGERS) for name, _ in mail.headers):
-        return Automatic("auto-reply", "A program asks us to confirm that a mail was sent by a person.")
     words = opening(mail.text)
-    if (
-        not a_reply(mail.subject)
-        and CHALLENGE_SUBJECT.search(plain(mail.subject[:300]))
-        and CHALLENGE_OPENING.search(words)
-    ):
+    title = "" if a_reply(mail.subject) else plain(mail.subject[:300])
+    if CHALLENGE_OPENING.search(words) and (CHALLENGE_SUBJECT.search(title) or CHALLENGERS.search(mail.sender.address)):
         return Automatic("auto-reply", "A program asks us to confirm that a mail was sent by a person.")
-    for part in mail.parts:
-        if (
-            part.depth == 0
-            and part.content_type == "text/calendar"
-            and re.search(rb"(?im)^METHOD:(?:REPLY|REFRESH)\b", part.content[:20_000])
-        ):
-            return Automatic("auto-reply", "A calendar answers an invitation.")
+    calendars = (part for part in mail.parts if part.depth == 0 and part.content_type == "text/calendar")
+    if any(re.search(rb"(?im)^METHOD:(?:REPLY|REFRESH)\b", part.content[:20_000]) for part in calendars):
+        return Automatic("auto-reply", "A calendar answers an invitation.")
     if unattended(mail.sender.address.partition("@")[0]):
         return Automatic("auto-reply", "It comes from an address that takes no answers.")
-    if MACHINE_OPENING.search(opening(mail.text, 3)) and not re.search(r"[?？]", opening(mail.text)):
+    if MACHINE_OPENING.search(opening(mail.text, 3)) and not re.search(r"[?？]", words):
         return Automatic("auto-reply", "It says that a program wrote it.")
     return None
 
 
 def _mass(mail: Mail, own: set[str]) -> Automatic | None:
     """Newsletters. A link to unsubscribe isn't enough: some providers put it on people's mail."""
-    if mail.in_reply_to or mail.references or a_reply(mail.subject):
+    if mail.in_reply_to or mail.references or a_reply(mail.subject) or _our_list(mail, own):
         return None
     unsubscribe = bool(mail.header("list-unsubscribe"))
     campaign = any(name.startswith(CAMPAIGNS) for name, _ in mail.headers)
@@ -211,16 +186,10 @@ def _sign(mail: Mail, own: set[str]) -> str:
 
 
 def _desk_name(mail: Mail) -> str:
-    host = mail.message_id.rpartition("@")[2]
-    for desk, (prefix, program) in DESKS.items():
-        if any(name.startswith(prefix) for name, _ in mail.headers):
-            return desk
-        if re.search(
-            program,
-            plain(f"{mail.header('x-mailer')[:100]} {host[:200]} {mail.sender.address.rpartition('@')[2][:200]}"),
-        ):
-            return desk
-    return ""
+    names = " ".join(name[:60] for name, _ in mail.headers[:200])
+    hosts = f"{mail.message_id.rpartition('@')[2][:200]} {mail.sender.address.rpartition('@')[2]}"
+    where = plain(f"{names} {mail.header('x-mailer')[:100]} {hosts}")
+    return next((desk for desk, mark in DESKS.items() if re.search(mark, where)), "")
 
 
 def _bare(address: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from channels.email.failures import reason_for
 from channels.email.mime import Mail, Part
@@ -173,10 +174,9 @@ def _message_ids(mail: Mail, group: dict[str, str]) -> tuple[str, ...]:
     """
     found = [*IN_ANGLES.findall(group.get("original-message-id", ""))]
     headers = (value for headers in mail.attached for name, value in headers if name == "message-id")
-    texts = (
-        part.text() for part in mail.parts if not part.depth and part.content_type.startswith(("text/", "message/"))
-    )
-    lines = (match[1] for text in (*texts, mail.text) if (match := MESSAGE_ID.search(text[:MOST_READ])))
+    parts = (part for part in mail.parts if not part.depth and part.content_type.startswith(("text/", "message/")))
+    texts = chain((part.text() for part in parts), (mail.text,))
+    lines = (match[1] for text in texts if (match := MESSAGE_ID.search(text[:MOST_READ])))
     returned = next((each for value in headers for each in IN_ANGLES.findall(value[:1000])), "") or next(lines, "")
     found += [returned] if returned else []
     return tuple(dict.fromkeys(found or [*mail.in_reply_to, *reversed(mail.references)]))[:MOST_IDS]

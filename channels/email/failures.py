@@ -49,12 +49,12 @@ WORDS = (
         "It was refused for what is attached to it.",
     ),
     (
-        r"spam|junk mail|black ?list|block ?list|blocked|bulk e?mail|reputation|listed (?:in|by|at|on)|rbl|dnsbl|"
+        r"spam|junk mail|black ?list|block ?list|blocked|bulk e?mail|reputation|listed (?:in|by|at|on)|\brbl\b|dnsbl|"
         r"spamhaus|unsolicited|banned",
         "It was refused as spam.",
     ),
     (r"dmarc|\bspf\b|dkim|authenticat|purported|unauthenticated", "Our mail could not be proved to be ours."),
-    (r"reverse dns|\bptr\b|\brdns\b|helo", "Our mail server's address has no name."),
+    (r"reverse dns|\bptr\b|\brdns\b|\bhelo\b", "Our mail server's address has no name."),
     (
         r"sender .{0,40}(?:rejected|invalid|not exist|denied|not verified)|(?:mail )?from.{0,30}(?:not exist|"
         r"invalid)",
@@ -86,7 +86,7 @@ WORDS = (
         r"account|local)|(?:recipient|address|mailbox|account).{0,60}(?:unknown|not exist|not found|unavailable|"
         r"not (?:known|recogni[sz]ed)|invalid|doesn't have|no longer)|no mailbox|"
         r"recipient address rejected: access denied|(?:no|not?) (?:valid )?recipients?|(?:does not|doesn't|"
-        r"not) exist|doesn't have an?|recipnotfound|not? such|unknown",
+        r"not) exist|doesn't have an?|recipnotfound|not? such",
         "The address does not exist.",
     ),
     (r"relay", "The mail server there does not take mail for this address."),

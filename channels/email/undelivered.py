@@ -14,7 +14,8 @@ BOUNCE_SUBJECTS = {
     "mail bounced|bounce notification|considered unsolicited bulk|nondeliverable|unable to deliver|"
     "notice: mail delivery status|address(?:ee)? unknown|e-?mail not delivered|"
     "message status - undeliverable|mail returned|dead letter|banned contents? from you|virus .{0,60}from you|"
-    "smtp server: errors from",
+    "smtp server: errors from|has rejected an? (?:e-?mail|message)|"
+    "message you sent (?:was )?(?:blocked|rejected|quarantined)",
     "de": "unzustellbar|nicht zugestellt|nicht zustellbar|zustellung (?:fehlgeschlagen|verzögert|nicht möglich)|"
     "zustellungs?(?:fehler|bericht)|unzustellbarkeit|konnte nicht zugestellt werden|"
     "fehler bei der (?:nachrichten)?zustellung|rückgesandte nachricht",
@@ -59,7 +60,7 @@ BOUNCE_OPENING = any_of(
     r"not |problem|fatal|undeliver|unknown)",
     r"(?:addresses|recipients) had (?:delivery problems|permanent fatal errors|transient)",
     r"(?:error|problem) (?:occurred )?(?:while|delivering|in delivering|has occurred while)",
-    r"did not reach the following recipient",
+    r"did not reach the following recipient|(?:has|was) not delivered the following (?:message|mail|e-?mail)",
     r"(?:your|the|this) (?:message|mail|e-?mail) .{0,80}(?:undeliverable|undelivered|rejected|bounced|was blocked|"
     r"has not been delivered|was not delivered|did not reach)",
     r"delivery (?:to|of|for) .{0,80}(?:fail|delayed|unsuccessful|not possible)",

@@ -54,7 +54,7 @@ ANSWERED = re.compile(
 AWAY_SUBJECTS = {
     "en": "automatic reply|auto[- ]?reply|automated reply|automated response|automatic response|auto[- ]?response|"
     "out of (?:the )?office(?:[- ](?:auto ?-?reply|reply|automatic reply|response|message|notification))?|"
-    "ooo|auto|vacation(?: reply| response| message| notice)?|on vacation|on holiday|annual leave|"
+    "ooo|auto|auto re|vacation(?: reply| response| message| notice)?|on vacation|on holiday|annual leave|"
     "on (?:annual )?leave|away(?: notice| message)?|away from (?:my )?(?:mail|e-?mail|office|desk)|"
     "absence notification|i am out of the office",
     "de": "automatische antwort|automatische rückmeldung|autom\\. antwort|(?:automatische )?abwesenheits(?:notiz|"
@@ -84,9 +84,13 @@ AWAY_SUBJECTS = {
     "αυτόματη απάντηση|תשובה אוטומטית|رد تلقائي",
 }
 AWAY_SUBJECT = re.compile(
-    r"(?:\[[^\]]{1,40}\] ?)?[*\"(]{0,3}(?:"
+    r"(?:\[[^\]]{1,40}\] ?)?[*\"(\[]{0,3}(?:"
     + "|".join(AWAY_SUBJECTS.values())
-    + r")[*\")!.]{0,3} ?(?P<after>[:：]|-|–|\(|$)"
+    + r")[*\")!.\]]{0,3} ?(?P<after>:|-|–|\(|$|(?<=\] ))"
+)
+AWAY_TITLE = re.compile(
+    r"^.{2,60} (?:is out of (?:the )?office|ist (?:nicht im (?:büro|haus)|außer haus|abwesend))\b.{0,60}$|"
+    r"\((?:out of office|auto(?:matic|mated)?[ -]?(?:reply|response))\)$"
 )
 # ... and how such a mail begins: the sender about themself. A person who tells of somebody else doesn't write so.
 AWAY_OPENING = any_of(
