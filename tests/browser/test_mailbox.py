@@ -1,7 +1,6 @@
-"""A customer's mailbox in a real browser: mail goes in and comes back over real connections, to the desk and from it."""
+"""A customer's mailbox in a real browser: mail goes in and comes back over real connections, to the desk and on."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,10 +13,10 @@ QUESTION = "Hello,\n\nwhere is my parcel?\n\nKind regards,\nMina Okafor"
 
 
 @pytest.fixture
-def customer(new_context: NewContext) -> Iterator[Page]:
+def customer(new_context: NewContext) -> Page:
     page = new_context().new_page()
     page.goto("/mailbox")
-    yield page
+    return page
 
 
 def be(page: Page, name: str, address: str) -> None:
