@@ -164,6 +164,8 @@ async def _place(
 ) -> tuple[str, str, int | None]:
     """Whose an inbound message is: its status, the reason if nobody answers it, the decision that already did."""
     if inbound.kind == Kind.AUTOMATIC:
+        if conversation.last_seq == 0:  # nothing is to be done about it: it belongs to what is done
+            conversation.state, conversation.resolved_at = "resolved", await conversations.now(session)
         return "ignored", inbound.reason or "An automatic message: never answered.", None
     if inbound.kind == Kind.STOP:
         conversation.stopped = True

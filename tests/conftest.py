@@ -47,6 +47,15 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real mails and other data that are not ours to copy: FIRSTLINE_DATA, or beside the project."""
+    path = Path(os.environ.get("FIRSTLINE_DATA") or ROOT.parent / "shared" / "data")
+    if not path.is_dir():
+        pytest.skip(f"The shared data is not at {path}; FIRSTLINE_DATA names another place.")
+    return path
+
+
 # --- databases ---------------------------------------------------------------------------------------------------
 
 

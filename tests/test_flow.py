@@ -621,3 +621,15 @@ async def test_the_age_of_a_delivery_is_by_the_databases_clock(db, monkeypatch) 
     await write(context, "hello")
     await settle_all(context)
     assert (await all_of(db, Delivery))[0].state == "ready", "a wrong clock of the process must not give it up"
+
+
+async def test_a_repeat_that_was_plainly_not_taken_is_made_again_and_still_once_at_most(db) -> None:
+    channel = ScriptedChannel(OutcomeUnknown("cut off"), Undeliverable("Busy.", permanent=False))
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    for _ in range(4):
+        await settle_all(context)
+        await make_due(db)
+    assert len(channel.sent) == 3, "unknown, not taken, taken"
+    assert len({sent.key for sent in channel.sent}) == 1
+    assert [(each.state, each.repeated) for each in await all_of(db, Delivery)] == [("sent", True)]

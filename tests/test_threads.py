@@ -77,6 +77,20 @@ async def test_an_answer_carries_what_the_last_message_of_a_person_brought_back_
     assert (sent.subject, sent.memo) == ("Re: Parcel", {"id": "a2"})
 
 
+async def test_what_a_machine_begins_is_among_what_is_done_until_a_person_writes_there(db) -> None:
+    context = make_context(db)
+    await take(context, mail("robot", "r1", kind=Kind.AUTOMATIC, reason="A newsletter."))
+    await settle_all(context)
+    (conversation,) = await rows(context, Conversation)
+    assert conversation.state == "resolved"
+    assert [(each.status, each.reason) for each in await rows(context, Message)] == [("ignored", "A newsletter.")]
+    await take(context, mail("robot", "r2", "I am a person after all", refers_to=("r1",)))
+    await settle_all(context)
+    (conversation,) = await rows(context, Conversation)
+    assert conversation.state == "agent"
+    assert len(context.channels["sink"].sent) == 1
+
+
 async def test_files_are_stored_with_their_message_once(db) -> None:
     context = make_context(db)
     came = mail("ana", "a1", attachments=(Came("photo.png", "image/png", content=b"\x89PNG\0"), Came("a", "b/c")))
