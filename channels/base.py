@@ -193,6 +193,7 @@ class Channel:
     debounce: float = 1.0  # seconds to wait for the rest of a thought
     max_wait: float = 8.0  # seconds after which an unanswered message is answered in any case
     give_up_after: float = 3_600.0  # seconds after which a delivery that keeps failing is a visible failure
+    longest_pause: float = 600.0  # seconds between two tries of one, at most
     #: Whether anybody may post to it, straight from a browser: then its posts are limited by sender and by address. Not
     #: so a vendor's webhook: everybody's messages come from a few addresses, and what is refused may never come again.
     public: bool = False

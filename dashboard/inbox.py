@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from dashboard import grounds, queue, timeline, words
 from dashboard.auth import Acting, SignedIn, Who, look, needs
 from dashboard.pages import DeskRoute, Id, by_htmx, context_of, render
-from service import conversations, labels
+from service import labels, staff_verbs
 from service.context import Context
 from service.flow import clean
 from service.models import Conversation, Decision
@@ -111,7 +111,7 @@ async def label(
                 await labels.label(session, decision_id, who.staff, value, context.clock())
             else:
                 await labels.withdraw(session, decision_id, who.staff)
-    except conversations.NotPossible as error:
+    except staff_verbs.NotPossible as error:
         sentence = str(error)
     status = 409 if sentence else 200
     if by_htmx(request):
@@ -137,19 +137,19 @@ async def act(
     text = clean(text).replace("\r\n", "\n").strip()
     try:
         async with context.db.write() as session:
-            await conversations.present(session, who.staff)
+            await staff_verbs.present(session, who.staff)
             if verb == "reply":
                 await _may_be_sent(context, session, conversation_id, text)
-                await conversations.reply(session, conversation_id, who.staff, text, _key(key))
+                await staff_verbs.reply(session, conversation_id, who.staff, text, _key(key))
             elif verb == "take-over":
-                await conversations.take_over(session, conversation_id, who.staff, take_from=take_from)
+                await staff_verbs.take_over(session, conversation_id, who.staff, take_from=take_from)
             elif verb == "hand-back":
-                await conversations.hand_back(session, conversation_id, who.staff)
+                await staff_verbs.hand_back(session, conversation_id, who.staff)
             elif verb == "resolve":
-                await conversations.resolve(session, conversation_id, who.staff)
+                await staff_verbs.resolve(session, conversation_id, who.staff)
             else:
                 raise HTTPException(404, "There is no such thing to do with a conversation.")
-    except conversations.NotPossible as error:
+    except staff_verbs.NotPossible as error:
         sentence = str(error)
     status = 409 if sentence else 200
     if by_htmx(request):
@@ -184,12 +184,12 @@ async def live(request: Request, who: Who, conversation: Shown = 0) -> AsyncIter
 
 async def _may_be_sent(context: Context, session: AsyncSession, conversation_id: Id, text: str) -> None:
     """Raises NotPossible where the channel would refuse the reply: better here than after it is queued."""
-    found = await conversations.hold(session, conversation_id)
+    found = await staff_verbs.hold(session, conversation_id)
     if closed := timeline.why_closed(context, found):
-        raise conversations.NotPossible(closed)
+        raise staff_verbs.NotPossible(closed)
     channel = context.channels[found.channel]
     if len(text) > channel.max_length:
-        raise conversations.NotPossible(
+        raise staff_verbs.NotPossible(
             f"{channel.title} takes at most {channel.max_length:,} characters and this reply has {len(text):,}."
         )
 

@@ -10,7 +10,7 @@
       delivery.deliver marked as being sent in the transaction that asks whether it still may be; then sent, refused, or
                        unknown and looked up
 
-A person's reply is conversations.reply, and then the same delivery: one way out for everyone. The database (models.py)
+A person's reply is staff_verbs.reply, and then the same delivery: one way out for everyone. The database (models.py)
 is the only truth and the queue. Whose turn it is is the conversation's state, changed by the verbs of conversations.py
-alone.
+and staff_verbs.py alone.
 """

@@ -1,4 +1,4 @@
-"""The `firstline` command: serve, work, ingest, evaluate, check, backup, restore, staff."""
+"""The `firstline` command: serve, work, ingest, evaluate, check, backup, restore, staff, and what channels add."""
 
 import asyncio
 import functools
@@ -16,10 +16,11 @@ import uvicorn
 from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
+from channels import CHANNELS
 from service import migrations, traces
 from service.backup_commands import backup, restore
-from service.command import Refusal, console, load_settings, make_embedder, open_database, progress
-from service.demo import COMPANY, free_port, prepare_demo
+from service.command import Refusal, console, environ, load_settings, make_embedder, open_database, progress
+from service.demo import COMPANY, demo_environ, free_port, prepare_demo
 from service.ingesting import ingest_folder
 from service.logs import set_up_logs
 from service.settings import Settings
@@ -53,7 +54,7 @@ async def _serve(settings: Settings, demo: bool) -> None:
 
     console.print("Firstline is starting: loading the language model takes a few seconds.")
     embedder = make_embedder()
-    channels = build_channels(settings, os.environ)
+    channels = build_channels(settings, demo_environ(environ()) if demo else environ())
     context = build_context(settings, channels, embedder, spans=traces.make_provider(os.environ))
     await migrations.upgrade(context.db)
     login = await prepare_demo(context.db, embedder) if demo else None
@@ -122,7 +123,7 @@ def work(
 async def _work(settings: Settings) -> None:
     from service.app import build_channels, build_context, running, stop
 
-    channels = build_channels(settings, os.environ)
+    channels = build_channels(settings, environ())
     context = build_context(settings, channels, make_embedder(), spans=traces.make_provider(os.environ))
     if settings.metrics_port:
         await _work_and_tell(context)
@@ -229,7 +230,7 @@ async def _check(settings: Settings) -> bool:
     from service.app import build_channels
     from service.check import report
 
-    return _say([each async for each in report(settings, build_channels(settings, os.environ), os.environ)])
+    return _say([each async for each in report(settings, build_channels(settings, environ()), os.environ)])
 
 
 async def _check_deep(settings: Settings, show: Any) -> list[tuple[bool | None, str]]:
@@ -248,6 +249,9 @@ def _say(findings: list[tuple[bool | None, str]]) -> bool:
 
 app.command()(backup)
 app.command()(restore)
+for channel in CHANNELS:
+    for command in channel.commands():
+        app.command()(command)
 
 
 def keep() -> None:

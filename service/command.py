@@ -1,9 +1,11 @@
 """What the commands share: settings, database and model for a command's length, progress, refusals in a sentence."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
+from dotenv import dotenv_values
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -41,6 +43,11 @@ def load_settings(**overrides: Any) -> Settings:
             f"{str(each['loc'][0]).upper()}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()
         )
         raise Refusal(f"Some settings cannot be used. {wrong}.") from None
+
+
+def environ() -> Mapping[str, str]:
+    """What channels read their own settings from: `.env` and the environment, which counts more."""
+    return {**{name: value or "" for name, value in dotenv_values(".env").items()}, **os.environ}
 
 
 def make_embedder() -> Any:

@@ -1,4 +1,4 @@
-"""The verbs of a conversation: whose turn it is, what is said in it, and what is owed to the customer."""
+"""A conversation and its verbs: whose turn it is, what is said in it, and what is owed to the customer."""
 
 import time
 import uuid
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, func, or_, select, update
+from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Inbound
@@ -31,29 +31,11 @@ from service.wake import NEW_CONVERSATION
 REOPEN_TO_PERSON_SECONDS = 24 * 3600.0
 
 
-#: What a customer who waits for a person reads when the agent gets the conversation back.
-HANDED_BACK = (
-    "You are writing with the AI assistant again. If your question is still open, please ask it in other words, or ask "
-    "for a person."
-)
-
-
-class NotPossible(Exception):
-    """What was asked cannot be done now; the sentence is for the member of staff who asked."""
-
-
 async def lock(session: AsyncSession, conversation_id: int, *, skip_locked: bool = False) -> Conversation | None:
     """The conversation as it is now, held by this transaction: whoever writes to it does so under this lock."""
     statement = select(Conversation).where(Conversation.id == conversation_id)
     statement = statement.with_for_update(skip_locked=skip_locked).execution_options(populate_existing=True)
     return (await session.exec(statement)).first()
-
-
-async def hold(session: AsyncSession, conversation_id: int) -> Conversation:
-    """As `lock`, for staff: raises NotPossible where there is no such conversation."""
-    if conversation := await lock(session, conversation_id):
-        return conversation
-    raise NotPossible("This conversation does not exist any more.")
 
 
 def touch(session: AsyncSession, conversation: Conversation, at: float | None = None) -> int:
@@ -247,136 +229,11 @@ async def escalate(
     touch(session, conversation)
 
 
-async def present(session: AsyncSession, staff: Staff) -> None:
-    """Nobody is disabled between this and the commit, who would then be left with a conversation. Raises NotPossible.
-
-    Before any lock on a conversation: disabling holds the account first, then what it has.
-    """
-    query = select(Staff).where(Staff.id == staff.id).with_for_update(read=True)
-    held = (await session.exec(query.execution_options(populate_existing=True))).first()
-    if not can_answer(held):
-        raise NotPossible("Your account was changed meanwhile, and answering customers is not yours any more.")
-
-
-async def release(session: AsyncSession, staff: Staff, by: Staff | None) -> int:
-    """What `staff` has waits for anybody, because they can answer no more; how many conversations it was."""
-    theirs = col(Conversation.assigned_to) == staff.id, col(Conversation.state).in_(("person", "waiting"))
-    ids = (await session.exec(select(Conversation.id).where(*theirs).order_by(col(Conversation.id)))).all()
-    for conversation_id in ids:
-        conversation = await hold(session, conversation_id)
-        if conversation.assigned_to != staff.id or conversation.state not in ("person", "waiting"):
-            continue
-        calls = update(Escalation).where(*_open_calls(conversation))
-        conversation.assigned_to = None
-        audit(session, conversation, "staff" if by else "operator", "released", by, account=staff.id)
-        if conversation.state == "person":
-            await session.exec(calls.values(closed_at=await now(session)))
-            await escalate(session, conversation, f"{staff.name}, who had it, can answer customers no more.")
-        else:
-            await session.exec(calls.values(told_at=None))  # it was theirs by name: now the others are told
-            touch(session, conversation)
-    return len(ids)
-
-
-async def take_over(
-    session: AsyncSession, conversation_id: int, staff: Staff, *, take_from: int | None = None
-) -> Conversation:
-    """The conversation is `staff`'s from this commit on: nothing more of the agent's is sent.
-
-    Of a colleague's it is only by name: `take_from` is the id of whoever is thought to have it.
-    """
-    conversation = await hold(session, conversation_id)
-    if conversation.state == "person" and conversation.assigned_to == staff.id:
-        return conversation
-    if take_from is None or conversation.assigned_to != take_from:
-        await _not_anothers(session, conversation, staff)
-    await _silence_agent(session, conversation)
-    conversation.state, conversation.assigned_to, conversation.automatic_unseen = "person", staff.id, 0
-    conversation.resolved_at = conversation.resolved_by = None
-    at = await now(session)
-    calls = update(Escalation).where(*_open_calls(conversation), col(Escalation.taken_at).is_(None))
-    await session.exec(calls.values(taken_at=at, taken_by=staff.id))
-    audit(session, conversation, "staff", "taken_over", staff, **({"taken_from": take_from} if take_from else {}))
-    touch(session, conversation)
-    return conversation
-
-
-async def reply(session: AsyncSession, conversation_id: int, staff: Staff, text: str, key: str) -> Message:
-    """A person's words to the customer. Takes over if nobody has; the same `key` again gives the same message."""
-    conversation = await hold(session, conversation_id)
-    query = select(Message).where(Message.channel == conversation.channel, Message.external_id == key)
-    if sent := (await session.exec(query)).first():
-        if sent.conversation_id == conversation.id and sent.staff_id == staff.id:
-            return sent
-        raise NotPossible("Your browser sent this twice in different places. Reload the page and send it again.")
-    if not text.strip():
-        raise NotPossible("Write a reply first.")
-    conversation = await take_over(session, conversation_id, staff)
-    message = await say(session, conversation, author="person", text=text.strip(), key=key, staff=staff)
-    audit(session, conversation, "staff", "replied", staff, seq=message.seq)
-    return message
-
-
-async def hand_back(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
-    """It is the agent's turn again; what the customer wrote and nobody has answered is owed an answer."""
-    conversation = await hold(session, conversation_id)
-    await _not_anothers(session, conversation, staff)
-    if conversation.state not in ("person", "waiting"):
-        raise NotPossible("The agent already has this conversation, or it is resolved.")
-    was_waiting = conversation.state == "waiting"
-    conversation.automatic_unseen = 0
-    await give_turn_to_agent(session, conversation)
-    audit(session, conversation, "staff", "handed_back", staff)
-    unanswered = await _unanswered(session, conversation)
-    for message in unanswered:
-        message.status, message.answered_by = "owed", None
-        session.add(message)
-    if unanswered:
-        conversation.ready_at = conversation.owed_since = await now(session)
-    elif was_waiting:
-        # They were told that a person would reply, and now none will.
-        await say(session, conversation, author="agent", text=HANDED_BACK)
-    return conversation
-
-
-async def _unanswered(session: AsyncSession, conversation: Conversation) -> list[Message]:
-    """The customer's messages after the last thing that reached them, or will."""
-    said = select(func.max(Message.seq)).where(
-        Message.conversation_id == conversation.id,
-        col(Message.author).in_(("agent", "person")),
-        col(Message.status).in_(("queued", "sent", "uncertain")),
-    )
-    since = (await session.exec(said)).one() or 0
-    query = select(Message).where(
-        Message.conversation_id == conversation.id,
-        Message.author == "customer",
-        col(Message.status).in_(("person", "escalated", "answered")),
-        Message.seq > since,
-    )
-    return list((await session.exec(query)).all())
-
-
 async def give_turn_to_agent(session: AsyncSession, conversation: Conversation) -> None:
     """Nobody is called for any more: what comes next is the agent's."""
     conversation.state, conversation.assigned_to = "agent", None
-    await session.exec(update(Escalation).where(*_open_calls(conversation)).values(closed_at=await now(session)))
+    await session.exec(update(Escalation).where(*open_calls(conversation)).values(closed_at=await now(session)))
     touch(session, conversation)
-
-
-async def resolve(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
-    """Done. A message within a day brings it back to `staff`, a later one to the agent."""
-    conversation = await hold(session, conversation_id)
-    await _not_anothers(session, conversation, staff)
-    if conversation.state == "resolved":
-        return conversation
-    await _silence_agent(session, conversation)
-    at = await now(session)
-    conversation.state, conversation.resolved_at, conversation.resolved_by = "resolved", at, staff.id
-    conversation.assigned_to = None
-    await session.exec(update(Escalation).where(*_open_calls(conversation)).values(closed_at=at))
-    audit(session, conversation, "staff", "resolved", staff)
-    touch(session, conversation)
-    return conversation
 
 
 async def reopen(session: AsyncSession, conversation: Conversation) -> None:
@@ -394,7 +251,7 @@ async def reopen(session: AsyncSession, conversation: Conversation) -> None:
 
 async def open_call(session: AsyncSession, conversation: Conversation) -> Escalation | None:
     """The call for a person that nobody has closed."""
-    query = select(Escalation).where(*_open_calls(conversation)).order_by(col(Escalation.id).desc())
+    query = select(Escalation).where(*open_calls(conversation)).order_by(col(Escalation.id).desc())
     return (await session.exec(query)).first()
 
 
@@ -425,29 +282,8 @@ async def now(session: AsyncSession) -> float:
     return session.info["now"]
 
 
-def _open_calls(conversation: Conversation) -> tuple[Any, ...]:
+def open_calls(conversation: Conversation) -> tuple[Any, ...]:
     return col(Escalation.conversation_id) == conversation.id, col(Escalation.closed_at).is_(None)
-
-
-async def _not_anothers(session: AsyncSession, conversation: Conversation, staff: Staff) -> None:
-    """Two people do not talk over each other."""
-    if conversation.state == "person" and conversation.assigned_to not in (None, staff.id):
-        other = await session.get(Staff, conversation.assigned_to)
-        raise NotPossible(f"{other.name if other else 'Somebody else'} has this conversation.")
-
-
-async def _silence_agent(session: AsyncSession, conversation: Conversation) -> None:
-    """Fence off the agent's run and cancel what it queued: neither is sent after this commit."""
-    conversation.fence += 1
-    conversation.lease_until, conversation.attempts = 0.0, 0
-    conversation.ready_at = conversation.owed_since = None
-    owed = update(Message).where(col(Message.conversation_id) == conversation.id, col(Message.status) == "owed")
-    await session.exec(owed.values(status="person"))
-    queued = select(Delivery).where(
-        Delivery.conversation_id == conversation.id, Delivery.author == "agent", Delivery.state == "ready"
-    )
-    for delivery in (await session.exec(queued)).all():
-        await settle(session, conversation, delivery, "cancelled", "A person had taken over before it was sent.")
 
 
 async def settle(

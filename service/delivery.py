@@ -245,7 +245,7 @@ async def _deliver(context: Context, parcel: Parcel) -> str | None:
     except Undeliverable as error:
         if error.permanent:
             return await _settle(context, parcel, "failed", error.reason)
-        return await _retry(context, parcel, error.reason, state=as_before)
+        return await _retry(context, parcel, error.reason, state=as_before, not_taken=True)
     except (OutcomeUnknown, TimeoutError) as error:
         return await _retry(context, parcel, str(error) or "The channel did not answer in time.", state="uncertain")
     except Exception as error:  # durable work: anything else is worth a retry
@@ -289,7 +289,9 @@ async def _settle(
     return delivery.state
 
 
-async def _retry(context: Context, parcel: Parcel, reason: str, state: str = "ready") -> str | None:
+async def _retry(
+    context: Context, parcel: Parcel, reason: str, state: str = "ready", *, not_taken: bool = False
+) -> str | None:
     if parcel.age > parcel.channel.give_up_after:
         given_up = "uncertain" if state == "uncertain" else "failed"
         return await _settle(context, parcel, given_up, f"Given up after {parcel.attempts} tries: {reason}")
@@ -298,7 +300,9 @@ async def _retry(context: Context, parcel: Parcel, reason: str, state: str = "re
         if delivery is None:
             return None
         delivery.state, delivery.reason, delivery.lease_until = state, reason, 0.0
-        delivery.due_at = await conversations.now(session) + backoff(parcel.attempts)
+        delivery.due_at = await conversations.now(session) + backoff(parcel.attempts, parcel.channel.longest_pause)
+        if not_taken:  # this time it plainly was not: the one repeat is still to be made
+            delivery.repeated = False
         session.add(delivery)
     _count(context, delivery, "retry" if state == "ready" else state)
     return "retry" if state == "ready" else state

@@ -1,11 +1,13 @@
 """What `serve --demo` prepares: a sample company, its help centre, a login and a port."""
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sqlmodel import select
 
+from channels import CHANNELS
 from service.command import Refusal
 from service.db import Database
 from service.ingesting import ingest_folder
@@ -16,6 +18,16 @@ from service.staff_commands import add_member
 SAMPLES = Path(__file__).parent.parent / "knowledge" / "samples"
 COMPANY = "Pellworth"
 MEMBER = ("Ana Keane", "ana@pellworth.example")
+
+
+def demo_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` with what lets channels run without an account; not for a channel that has a setting of its own."""
+    made = dict(environ)
+    for channel in CHANNELS:
+        wanted = channel.demo_environ()
+        if not any(environ.get(name) for name in wanted):
+            made.update(wanted)
+    return made
 
 
 async def prepare_demo(db: Database, embedder: Any) -> tuple[str, str] | None:

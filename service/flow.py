@@ -1,23 +1,22 @@
 """What happens to a message: receive -> respond. Then it is owed (delivery.py), and done by the loop in work.py."""
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 import structlog
-from sqlmodel import col, select, update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Inbound, Kind, Parsed, Quarantined, StatusUpdate
-from service import attachments, conversations, delivery
+from service import attachments, conversations, delivery, lease
 from service.agent import Asked, Response, failed
 from service.agent.screen import never_mind
 from service.context import Context
-from service.db import clock, wake
+from service.db import wake
 from service.models import Conversation, Decision, Message, Quarantine
-from service.retries import MOST_ATTEMPTS, backoff
+from service.retries import MOST_ATTEMPTS
 from service.steps import Step
 from service.wake import NEW_CONVERSATION
 
@@ -145,6 +144,8 @@ async def _place(
 ) -> tuple[str, str, int | None]:
     """Whose an inbound message is: its status, the reason if nobody answers it, the decision that already did."""
     if inbound.kind == Kind.AUTOMATIC:
+        if conversation.last_seq == 0:  # nothing is to be done about it: it belongs to what is done
+            conversation.state, conversation.resolved_at = "resolved", await conversations.now(session)
         return "ignored", inbound.reason or "An automatic message: never answered.", None
     if inbound.kind == Kind.STOP:
         conversation.stopped = True
@@ -170,67 +171,21 @@ async def _place(
 # --- respond -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Claim:
-    """The right to write to a conversation, for as long as nobody holds a higher fence."""
-
-    conversation_id: int
-    fence: int
-    attempts: int
-    owed_for: float  # seconds
-
-
-async def claim_conversation(context: Context) -> Claim | None:
-    """The conversation whose response has been due for longest, leased to us."""
-    due = (
-        select(Conversation.id)
-        .where(
-            col(Conversation.ready_at) <= clock(),
-            col(Conversation.lease_until) < clock(),
-            Conversation.state == "agent",
-        )
-        .order_by(col(Conversation.ready_at))
-        .limit(1)
-    )
-    async with context.db.read() as session:  # a look takes no lock: most wake-ups find nothing
-        if (await session.exec(due)).first() is None:
-            return None
-    statement = (
-        update(Conversation)
-        .where(col(Conversation.id) == due.with_for_update(skip_locked=True).scalar_subquery())
-        .values(
-            lease_until=clock() + context.settings.lease_seconds,
-            fence=col(Conversation.fence) + 1,
-            attempts=col(Conversation.attempts) + 1,
-        )
-        .returning(
-            col(Conversation.id),
-            col(Conversation.fence),
-            col(Conversation.attempts),
-            clock() - col(Conversation.owed_since),
-        )
-        .execution_options(synchronize_session=False)
-    )
-    async with context.db.write() as session:
-        row = (await session.exec(statement)).first()
-    return Claim(row[0], row[1], row[2], row[3] or 0.0) if row else None
-
-
-async def respond(context: Context, claim: Claim) -> None:
+async def respond(context: Context, claim: lease.Claim) -> None:
     """Think about what the customer wrote, and record the verdict if it is still the agent's turn."""
     about = {"conversation": claim.conversation_id, "fence": claim.fence, "attempt": claim.attempts}
     try:
         with context.steps("respond", **about) as step:
             await _respond(context, claim, step)
     except asyncio.CancelledError:  # the process stops: whoever goes on need not wait for the lease to end
-        await asyncio.shield(_release(context, claim))
+        await asyncio.shield(lease.release(context, claim))
         raise
 
 
-async def _respond(context: Context, claim: Claim, step: Step) -> None:
+async def _respond(context: Context, claim: lease.Claim, step: Step) -> None:
     asked, owed = await _asked(context, claim)
     if not owed:
-        async with _still_ours(context, claim):
+        async with lease.still_ours(context, claim):
             return
     began = time.monotonic()
     try:
@@ -244,7 +199,7 @@ async def _respond(context: Context, claim: Claim, step: Step) -> None:
     except Exception as error:  # durable work: whatever goes wrong, the customer is answered or gets a person
         log.error("response.failed", conversation=claim.conversation_id, attempt=claim.attempts, exc_info=True)
         if claim.attempts <= MOST_ATTEMPTS and claim.owed_for < context.settings.respond_give_up_seconds:
-            await _postpone(context, claim)
+            await lease.postpone(context, claim)
             return
         response = failed(asked, context.settings.company_name, type(error).__name__)
         decision = await _record(context, claim, owed, response)
@@ -263,7 +218,7 @@ async def _respond(context: Context, claim: Claim, step: Step) -> None:
     )
 
 
-async def _asked(context: Context, claim: Claim) -> tuple[Asked, list[Message]]:
+async def _asked(context: Context, claim: lease.Claim) -> tuple[Asked, list[Message]]:
     """What the agent is to answer: the messages without an answer, and what was said before them."""
     async with context.db.read() as session:
         owed = await conversations.owed_messages(session, claim.conversation_id)
@@ -291,7 +246,7 @@ async def _asked(context: Context, claim: Claim) -> tuple[Asked, list[Message]]:
     return asked, owed
 
 
-async def _think(context: Context, claim: Claim, asked: Asked) -> Response | None:
+async def _think(context: Context, claim: lease.Claim, asked: Asked) -> Response | None:
     """The agent's response; None if the lease was lost meanwhile. The lease is renewed for as long as it takes."""
     thinking = asyncio.create_task(context.agent.respond(asked))
     # Counted from when it was first owed, but a late worker too gets the time of one lease.
@@ -304,53 +259,16 @@ async def _think(context: Context, claim: Claim, asked: Asked) -> Response | Non
                 return thinking.result()
             if time.monotonic() > deadline:
                 raise TimeoutError("the answer took too long")
-            if not await _renew(context, claim):
+            if not await lease.renew(context, claim):
                 return None
     finally:
         thinking.cancel()
 
 
-async def _release(context: Context, claim: Claim) -> None:
-    """Give the claim up as if it had not been made."""
-    statement = update(Conversation).where(
-        col(Conversation.id) == claim.conversation_id, col(Conversation.fence) == claim.fence
-    )
-    async with context.db.write() as session:
-        await session.exec(statement.values(lease_until=0.0, attempts=col(Conversation.attempts) - 1))
-
-
-async def _renew(context: Context, claim: Claim) -> bool:
-    statement = update(Conversation).where(
-        col(Conversation.id) == claim.conversation_id, col(Conversation.fence) == claim.fence
-    )
-    async with context.db.write() as session:
-        result = await session.exec(statement.values(lease_until=clock() + context.settings.lease_seconds))
-    return bool(result.rowcount)
-
-
-@contextlib.asynccontextmanager
-async def _still_ours(context: Context, claim: Claim) -> AsyncIterator[tuple[AsyncSession, Conversation] | None]:
-    """The transaction that ends a claim: gives (session, conversation), or None if another holds it by now."""
-    async with context.db.write() as session:
-        conversation = await conversations.lock(session, claim.conversation_id)
-        if conversation is None or conversation.fence != claim.fence or conversation.state != "agent":
-            yield None
-            return
-        yield session, conversation
-        conversation.lease_until, conversation.attempts = 0.0, 0
-        # What came in after the agent began to think is still owed, and keeps its own time.
-        more = conversation.state == "agent" and await conversations.owed_messages(session, conversation.id)
-        now = await conversations.now(session)
-        conversation.owed_since = now if more else None
-        conversation.ready_at = (conversation.ready_at or now) if more else None
-        session.add(conversation)
-        wake(session, conversation.id)
-
-
-async def _record(context: Context, claim: Claim, owed: list[Message], response: Response) -> Decision | None:
+async def _record(context: Context, claim: lease.Claim, owed: list[Message], response: Response) -> Decision | None:
     """Decision, message and owed delivery in one transaction, and only if it is still the agent's turn."""
     with context.steps("record"):
-        async with _still_ours(context, claim) as ours:
+        async with lease.still_ours(context, claim) as ours:
             if ours is None:
                 return None
             session, conversation = ours
@@ -365,11 +283,3 @@ async def _record(context: Context, claim: Claim, owed: list[Message], response:
                 disclosure=DISCLOSURE.format(company=context.settings.company_name),
             )
     return decision
-
-
-async def _postpone(context: Context, claim: Claim) -> None:
-    statement = update(Conversation).where(
-        col(Conversation.id) == claim.conversation_id, col(Conversation.fence) == claim.fence
-    )
-    async with context.db.write() as session:
-        await session.exec(statement.values(lease_until=0.0, ready_at=clock() + backoff(claim.attempts)))

@@ -7,9 +7,9 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service import conversations
-from service.conversations import NotPossible
+from service import conversations, staff_verbs
 from service.models import Conversation, Decision, Label, Staff
+from service.staff_verbs import NotPossible
 
 #: What can be thought of a decision, and how staff read it.
 VALUES = {"right": "Right", "wrong": "Wrong", "person": "Should have been a person"}
@@ -89,7 +89,7 @@ async def _hold(session: AsyncSession, decision_id: int, staff: Staff) -> tuple[
     decision = await session.get(Decision, decision_id)
     if decision is None:
         raise NotPossible("This decision does not exist any more.")
-    conversation = await conversations.hold(session, decision.conversation_id)
+    conversation = await staff_verbs.hold(session, decision.conversation_id)
     query = select(Label).where(Label.decision_id == decision_id, Label.staff_id == staff.id)
     return decision, conversation, (await session.exec(query)).first()
 

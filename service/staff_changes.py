@@ -3,7 +3,7 @@
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service import conversations
+from service import conversations, staff_verbs
 from service.db import Database
 from service.models import Staff
 from service.staff import (
@@ -65,7 +65,7 @@ async def disable(session: AsyncSession, staff_id: int, by: Staff | None = None)
     session.add(staff)
     await end_sessions(session, staff)
     audit(session, "staff_disabled", staff, by)
-    await conversations.release(session, staff, by)
+    await staff_verbs.release(session, staff, by)
     return staff
 
 
@@ -92,7 +92,7 @@ async def change_role(session: AsyncSession, staff_id: int, role: str, by: Staff
     staff.role = role
     session.add(staff)
     if role not in ANSWERING:
-        await conversations.release(session, staff, by)
+        await staff_verbs.release(session, staff, by)
     return staff
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service import conversations
+from service import conversations, staff_verbs
 from service.models import AuditEvent, Conversation, Delivery, StaffSession
 
 #: Readers hold the place they have read to. After the restored clocks jumped on by so much, none is ahead of them and
@@ -54,7 +54,7 @@ async def _deliveries(session: AsyncSession, made: str) -> int:
     count = 0
     while found := (await session.exec(owed)).all():
         for delivery in found:
-            conversation = await conversations.hold(session, delivery.conversation_id)
+            conversation = await staff_verbs.hold(session, delivery.conversation_id)
             await conversations.settle(session, conversation, delivery, "uncertain", reason)
             conversations.audit(session, conversation, "operator", "delivery_uncertain", seq=delivery.seq)
             if conversation.state in ("agent", "resolved"):
@@ -73,7 +73,7 @@ async def _responses(session: AsyncSession, made: str) -> int:
     count = 0
     while found := (await session.exec(owed)).all():
         for conversation_id in found:
-            await conversations.escalate(session, await conversations.hold(session, conversation_id), reason)
+            await conversations.escalate(session, await staff_verbs.hold(session, conversation_id), reason)
             count += 1
         await _let_go(session)
     return count

@@ -11,7 +11,8 @@ from sqlmodel import col, select
 from service.context import Context
 from service.db import clock
 from service.delivery import claim_delivery, deliver, deliverable
-from service.flow import claim_conversation, respond
+from service.flow import respond
+from service.lease import claim_conversation
 from service.models import Conversation, Delivery
 
 log = structlog.get_logger()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import ROOT
 from tests.apart import apart
 from tests.cluster import Cluster, postgres_program
 from tests.forked import firstline
@@ -98,6 +99,18 @@ def hashing_in_earnest(quick_hashing: pytest.MonkeyPatch) -> Iterator[None]:
     quick_hashing.undo()
     yield
     quick_hashing.setattr(staff, "_hasher", quick)
+
+
+# --- data --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real mails and other data that are not ours to copy: FIRSTLINE_DATA, or beside the project."""
+    path = Path(os.environ.get("FIRSTLINE_DATA") or ROOT.parent / "shared" / "data")
+    if not path.is_dir():
+        pytest.skip(f"The shared data is not at {path}; FIRSTLINE_DATA names another place.")
+    return path
 
 
 # --- databases ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import itertools
 from typing import Any
 
 from channels.base import Inbound, Kind
-from service import delivery, flow
+from service import delivery, flow, lease
 from service.context import Context
 from service.db import Database
 from service.metrics import Metrics
@@ -43,7 +43,7 @@ async def settle_all(context: Context) -> None:
     for _ in range(50):
         if parcel := await delivery.claim_delivery(context):
             await delivery.deliver(context, parcel)
-        elif claim := await flow.claim_conversation(context):
+        elif claim := await lease.claim_conversation(context):
             await flow.respond(context, claim)
         else:
             return

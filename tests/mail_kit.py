@@ -1,13 +1,14 @@
 """A mail server on loopback with a script: whom it refuses, when it hangs, whether it wants a login and encryption."""
 
 import asyncio
+import contextlib
 import email
 import email.policy
 import ssl
 import subprocess
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -21,10 +22,20 @@ class MailServer:
     The answer "drop" takes the mail and closes without a word; "hang" never answers; "take and hang" has taken it.
     """
 
-    def __init__(self, *, port: int = 0, tls: ssl.SSLContext | None = None, at_once: bool = False, login: bool = False):
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        at_once: bool = False,
+        login: bool = False,
+        utf8: bool = True,
+    ):
         self.refuses: dict[str, str] = {}
         self.answers: list[str] = []
         self.taken: list[tuple[str, EmailMessage]] = []
+        self.raw: list[bytes] = []
+        self.senders: list[str] = []
         self.encrypted: list[bool] = []
         self.users: list[str] = []
         starttls = tls if tls and not at_once else None
@@ -38,6 +49,7 @@ class MailServer:
             authenticator=self._login if login else None,
             auth_required=login,
             auth_require_tls=starttls is not None,
+            enable_SMTPUTF8=utf8,
         )
         self.port: int = self.controller.port
         self.controller.start()
@@ -54,6 +66,8 @@ class MailServer:
             await asyncio.sleep(60)
         if answer in ("drop", "take and hang") or answer.startswith("250"):
             message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+            self.raw.append(envelope.content)
+            self.senders.append(envelope.mail_from)
             self.taken.extend((to, message) for to in envelope.rcpt_tos)
             self.encrypted.append(server.transport.get_extra_info("ssl_object") is not None)
         if answer == "take and hang":
@@ -89,6 +103,53 @@ class Deaf:
     async def _sit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
+
+    async def __aexit__(self, *error: object) -> None:
+        self.server.close()
+
+
+class Scripted:
+    """A server of a few words: what it answers to each command, besides "greeting" and "." (the end of a mail).
+
+    The answer "cut" ends the connection without a word; "hang" never answers. `heard`: the commands, in order.
+    """
+
+    USUAL: ClassVar[dict[str, str]] = {
+        "greeting": "220 here",
+        "EHLO": "250 here",
+        "DATA": "354 go on",
+        "QUIT": "221 bye",
+    }
+
+    def __init__(self, **answers: str) -> None:
+        self.answers = {**self.USUAL, **answers}
+        self.heard: list[str] = []
+
+    async def __aenter__(self) -> "Scripted":
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port: int = self.server.sockets[0].getsockname()[1]
+        return self
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        command = "greeting"
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):  # the other end has had enough
+            while await self._answer(command, reader, writer):
+                within = command == "DATA"
+                line = await reader.readuntil(b"\r\n.\r\n" if within else b"\r\n")
+                command = "." if within else line.split()[0].decode("latin-1").upper()
+                self.heard.append(command)
+        writer.close()
+
+    async def _answer(self, command: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Whether the conversation goes on."""
+        answer = self.answers.get(command, "250 OK")
+        if answer == "hang":
+            await reader.read()
+        if answer in ("hang", "cut"):
+            return False
+        writer.write(answer.encode() + b"\r\n")
+        await writer.drain()
+        return not answer.startswith(("221", "421"))
 
     async def __aexit__(self, *error: object) -> None:
         self.server.close()

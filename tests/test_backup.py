@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, col, func, select
 from channels.base import OutcomeUnknown
 from knowledge import Knowledge, import_folder
 from knowledge.articles import Article
-from service import conversations
+from service import conversations, staff_verbs
 from service.archive import KINDS, BackupError, kinds
 from service.backup import backup
 from service.db import Database
@@ -94,9 +94,9 @@ async def fill(db: Database, embedder: Any, folder: Path) -> None:
     async with db.write() as session:
         for number, conversation in enumerate((await session.exec(select(Conversation))).all()):
             if conversation.thread == "taken":
-                await conversations.reply(session, conversation.id, ana, "I am on it.", "key-taken")
+                await staff_verbs.reply(session, conversation.id, ana, "I am on it.", "key-taken")
             elif conversation.thread == "resolved":
-                await conversations.resolve(session, conversation.id, ana)
+                await staff_verbs.resolve(session, conversation.id, ana)
             elif conversation.thread == "waiting":
                 await conversations.escalate(session, conversation, f"Somebody must look, {number}.")
         session.add(StaffSession(token_hash="a" * 64, staff_id=ana.id, csrf="c"))

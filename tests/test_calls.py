@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import select, update
 
-from service import calls, conversations, schedule, staff_changes
+from service import calls, conversations, schedule, staff_changes, staff_verbs
 from service.models import AuditEvent, Conversation, Escalation, Job, Staff
 from service.retries import NotYet
 from tests.cluster import free_port
@@ -122,9 +122,9 @@ async def test_nobody_is_told_too_soon_too_late_or_of_what_is_no_call_any_more(d
     await call(desk, 25 * 60)
     taken, resolved, back = [await call(desk) for _ in range(3)]
     async with desk.db.write() as session:
-        await conversations.take_over(session, taken, ana)
-        await conversations.resolve(session, resolved, ana)
-        await conversations.hand_back(session, back, ana)
+        await staff_verbs.take_over(session, taken, ana)
+        await staff_verbs.resolve(session, resolved, ana)
+        await staff_verbs.hand_back(session, back, ana)
     await calls.tell(desk.context)
     assert server.told == []
     await call(desk, 5.1)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.command import Refusal
+from channels.base import Channel
+from service import demo
+from service.command import Refusal, environ
 from service.demo import free_port
 from tests import ROOT, forked
 
@@ -212,3 +214,22 @@ def test_no_free_port_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "socket", Taken)
     with pytest.raises(Refusal, match="PORT"):
         free_port(8000)
+
+
+def test_channels_read_their_settings_from_the_env_file_too_and_the_environment_counts_more(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_text("PIGEON_LOFT=here\nPIGEON_COUNT=3\nPIGEON_EMPTY\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIGEON_COUNT", "4")
+    found = environ()
+    assert (found["PIGEON_LOFT"], found["PIGEON_COUNT"], found["PIGEON_EMPTY"]) == ("here", "4", "")
+
+
+def test_a_demo_gives_a_channel_what_it_lacks_and_an_operators_own_setting_keeps_it_out(monkeypatch):
+    class Pigeons(Channel):
+        @classmethod
+        def demo_environ(cls):
+            return {"PIGEON_LOFT": "loopback", "PIGEON_COUNT": "1"}
+
+    monkeypatch.setattr(demo, "CHANNELS", (Pigeons,))
+    assert demo.demo_environ({"HOME": "/"}) == {"HOME": "/", "PIGEON_LOFT": "loopback", "PIGEON_COUNT": "1"}
+    assert demo.demo_environ({"PIGEON_COUNT": "7"}) == {"PIGEON_COUNT": "7"}

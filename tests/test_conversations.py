@@ -6,7 +6,7 @@ import pytest
 from sqlmodel import select
 
 from channels.base import Inbound
-from service import conversations, delivery, flow
+from service import conversations, delivery, flow, lease, staff_verbs
 from service.context import Context
 from service.models import Conversation, Delivery, Escalation, Message, Staff
 from tests.fakes import ScriptedChannel, call_person
@@ -30,10 +30,10 @@ async def test_a_second_person_cannot_take_over_and_is_told_who_has_it(db) -> No
     await write(context, "hello")
     ana, ben = await make_staff(db, "Ana"), await make_staff(db, "Ben")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
-    with pytest.raises(conversations.NotPossible, match="Ana has this conversation"):
+        await staff_verbs.take_over(session, 1, ana)
+    with pytest.raises(staff_verbs.NotPossible, match="Ana has this conversation"):
         async with db.write() as session:
-            await conversations.take_over(session, 1, ben)
+            await staff_verbs.take_over(session, 1, ben)
     assert (await conversation_of(context)).assigned_to == ana.id
 
 
@@ -44,14 +44,14 @@ async def test_of_two_people_who_take_over_in_the_same_instant_one_has_it_and_th
 
     async def second() -> None:
         async with db.write() as session:
-            await conversations.take_over(session, 1, ben)
+            await staff_verbs.take_over(session, 1, ben)
 
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
         other = asyncio.create_task(second())
         await asyncio.sleep(0.3)
         assert not other.done(), "the second looks before the first has committed"
-    with pytest.raises(conversations.NotPossible, match="Ana has this conversation"):
+    with pytest.raises(staff_verbs.NotPossible, match="Ana has this conversation"):
         await other
     assert (await conversation_of(context)).assigned_to == ana.id
 
@@ -61,15 +61,15 @@ async def test_a_colleagues_conversation_is_taken_only_by_naming_the_colleague(d
     await write(context, "hello")
     ana, ben = await make_staff(db, "Ana"), await make_staff(db, "Ben")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
-    with pytest.raises(conversations.NotPossible, match="Ana has"):
+        await staff_verbs.take_over(session, 1, ana)
+    with pytest.raises(staff_verbs.NotPossible, match="Ana has"):
         async with db.write() as session:
-            await conversations.take_over(session, 1, ben, take_from=ben.id)
+            await staff_verbs.take_over(session, 1, ben, take_from=ben.id)
     async with db.write() as session:
-        await conversations.take_over(session, 1, ben, take_from=ana.id)
+        await staff_verbs.take_over(session, 1, ben, take_from=ana.id)
     assert (await conversation_of(context)).assigned_to == ben.id
     async with db.write() as session:
-        await conversations.reply(session, 1, ben, "I am Ben.", "key-1")
+        await staff_verbs.reply(session, 1, ben, "I am Ben.", "key-1")
     await settle_all(context)
     assert context.channels["sink"].sent[-1].name == "Ben"
 
@@ -77,13 +77,13 @@ async def test_a_colleagues_conversation_is_taken_only_by_naming_the_colleague(d
 async def test_taking_over_cancels_what_the_agent_had_queued(db) -> None:
     context = make_context(db)
     await write(context, "question")
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     await flow.respond(context, claim)
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
         queued = (await session.exec(select(Delivery))).one()
         assert queued.state == "ready", "something must be queued for this test to mean anything"
-        await conversations.take_over(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
     assert await delivery.claim_delivery(context) is None
     assert [message.status for message in await messages_of(context)] == ["answered", "cancelled"]
     assert context.channels["sink"].sent == []
@@ -95,7 +95,7 @@ async def test_a_reply_sent_twice_with_one_key_is_one_message(db) -> None:
     ana = await make_staff(db, "Ana")
     for _ in range(2):
         async with db.write() as session:
-            await conversations.reply(session, 1, ana, "I am here.", "key-1")
+            await staff_verbs.reply(session, 1, ana, "I am here.", "key-1")
     await settle_all(context)
     assert [outbound.text for outbound in context.channels["sink"].sent] == ["I am here."]
     assert context.channels["sink"].sent[0].name == "Ana"
@@ -105,9 +105,9 @@ async def test_an_empty_reply_is_refused(db) -> None:
     context = make_context(db)
     await write(context, "hello")
     ana = await make_staff(db, "Ana")
-    with pytest.raises(conversations.NotPossible, match="Write a reply first"):
+    with pytest.raises(staff_verbs.NotPossible, match="Write a reply first"):
         async with db.write() as session:
-            await conversations.reply(session, 1, ana, "  \n", "key-1")
+            await staff_verbs.reply(session, 1, ana, "  \n", "key-1")
 
 
 async def test_handing_back_gives_the_agent_what_nobody_answered(db) -> None:
@@ -115,11 +115,11 @@ async def test_handing_back_gives_the_agent_what_nobody_answered(db) -> None:
     await write(context, "first")
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
     await write(context, "second")
-    assert await flow.claim_conversation(context) is None, "the agent must be silent while a person has it"
+    assert await lease.claim_conversation(context) is None, "the agent must be silent while a person has it"
     async with db.write() as session:
-        await conversations.hand_back(session, 1, ana)
+        await staff_verbs.hand_back(session, 1, ana)
     await settle_all(context)
     assert [outbound.text for outbound in context.channels["sink"].sent] == ["echo: first\nsecond"]
 
@@ -129,9 +129,9 @@ async def test_what_a_person_answered_is_not_answered_again_after_handing_back(d
     await write(context, "first")
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.reply(session, 1, ana, "Done.", "key-1")
+        await staff_verbs.reply(session, 1, ana, "Done.", "key-1")
     async with db.write() as session:
-        await conversations.hand_back(session, 1, ana)
+        await staff_verbs.hand_back(session, 1, ana)
     await settle_all(context)
     assert [outbound.text for outbound in context.channels["sink"].sent] == ["Done."]
 
@@ -139,11 +139,11 @@ async def test_what_a_person_answered_is_not_answered_again_after_handing_back(d
 async def test_handing_back_an_answer_that_was_cancelled_has_it_answered_again(db) -> None:
     context = make_context(db)
     await write(context, "question")
-    await flow.respond(context, await flow.claim_conversation(context))
+    await flow.respond(context, await lease.claim_conversation(context))
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
-        await conversations.hand_back(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
+        await staff_verbs.hand_back(session, 1, ana)
     await settle_all(context)
     sent = context.channels["sink"].sent
     assert [outbound.text for outbound in sent] == ["echo: question"]
@@ -156,9 +156,9 @@ async def test_a_customer_who_waits_is_told_when_the_agent_has_the_turn_again(db
     await settle_all(context)
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.hand_back(session, 1, ana)
+        await staff_verbs.hand_back(session, 1, ana)
     await settle_all(context)
-    assert context.channels["sink"].sent[-1].text == conversations.HANDED_BACK
+    assert context.channels["sink"].sent[-1].text == staff_verbs.HANDED_BACK
     assert len(context.agent.asked) == 1, "it would only call for a person again"
 
 
@@ -167,7 +167,7 @@ async def test_a_message_soon_after_resolving_calls_the_person_who_resolved_it(d
     await write(context, "first")
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.resolve(session, 1, ana)
+        await staff_verbs.resolve(session, 1, ana)
     await write(context, "one more thing")
     conversation = await conversation_of(context)
     assert (conversation.state, conversation.assigned_to) == ("waiting", ana.id)
@@ -181,7 +181,7 @@ async def test_a_message_a_day_after_resolving_goes_to_the_agent(db) -> None:
     await settle_all(context)
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        conversation = await conversations.resolve(session, 1, ana)
+        conversation = await staff_verbs.resolve(session, 1, ana)
         conversation.resolved_at -= conversations.REOPEN_TO_PERSON_SECONDS + 1
     await write(context, "hello again")
     assert (await conversation_of(context)).state == "agent"
@@ -234,7 +234,7 @@ async def test_a_disabled_vendor_leaves_a_visible_failure(db) -> None:
     await write(context, "hello")
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.reply(session, 1, ana, "Hello.", "key-1")
+        await staff_verbs.reply(session, 1, ana, "Hello.", "key-1")
     channel.missing = ("SINK_TOKEN",)
     await settle_all(context)
     assert [message.status for message in await messages_of(context)] == ["person", "failed"]
@@ -252,6 +252,6 @@ async def test_conversations_of_two_threads_do_not_mix(db) -> None:
 async def test_staff_without_a_conversation_get_a_sentence(db) -> None:
     ana = await make_staff(db, "Ana")
     assert isinstance(ana, Staff)
-    with pytest.raises(conversations.NotPossible, match="does not exist"):
+    with pytest.raises(staff_verbs.NotPossible, match="does not exist"):
         async with db.write() as session:
-            await conversations.take_over(session, 999, ana)
+            await staff_verbs.take_over(session, 999, ana)

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from channels.base import Kind, OutcomeUnknown, Undeliverable, Window
-from service import conversations, delivery, flow, retries
+from service import conversations, delivery, flow, lease, retries, staff_verbs
 from service.models import Conversation, Decision, Delivery, Escalation, Message
 from service.work import work
 from tests.fakes import ScriptedChannel, call_person
@@ -65,7 +65,7 @@ async def test_the_agent_waits_for_the_rest_of_a_thought_but_not_for_ever(db) ->
     channel.debounce, channel.max_wait = 30.0, 40.0
     context = make_context(db, channel=channel)
     await write(context, "hi")
-    assert await flow.claim_conversation(context) is None
+    assert await lease.claim_conversation(context) is None
     async with db.write() as session:
         conversation = (await session.exec(select(Conversation))).one()
         first_due = conversation.ready_at
@@ -82,7 +82,7 @@ async def test_a_call_for_a_person_does_not_wait(db) -> None:
     channel.debounce = 30.0
     context = make_context(db, channel=channel)
     await write(context, "Talk to a person", kind=Kind.PERSON)
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     assert claim is not None
     await flow.respond(context, claim)
     assert context.agent.asked[0].wants_person
@@ -92,7 +92,7 @@ async def test_a_message_that_arrives_while_the_agent_thinks_gets_its_own_answer
     gate = asyncio.Event()
     context = make_context(db, gate=gate)
     await write(context, "first")
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     thinking = asyncio.create_task(flow.respond(context, claim))
     while not context.agent.asked:
         await asyncio.sleep(0.01)
@@ -110,13 +110,13 @@ async def test_take_over_while_the_agent_thinks_wins(db) -> None:
     gate = asyncio.Event()
     context = make_context(db, gate=gate)
     await write(context, "first")
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     thinking = asyncio.create_task(flow.respond(context, claim))
     while not context.agent.asked:
         await asyncio.sleep(0.01)
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
     gate.set()
     await thinking
     await settle_all(context)
@@ -128,11 +128,11 @@ async def test_a_lease_is_renewed_while_the_agent_thinks(db) -> None:
     gate = asyncio.Event()
     context = make_context(db, gate=gate)
     await write(context, "first")
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     thinking = asyncio.create_task(flow.respond(context, claim))
     deadline = time.monotonic() + 1.6  # longer than the lease of one second
     while time.monotonic() < deadline:
-        assert await flow.claim_conversation(context) is None, "two workers at one conversation"
+        assert await lease.claim_conversation(context) is None, "two workers at one conversation"
         await asyncio.sleep(0.05)
     gate.set()
     await thinking
@@ -143,7 +143,7 @@ async def test_a_lease_is_renewed_while_the_agent_thinks(db) -> None:
 async def test_an_expired_lease_is_taken_up_and_the_late_worker_writes_nothing(db) -> None:
     context = make_context(db)
     await write(context, "first")
-    late = await flow.claim_conversation(context)
+    late = await lease.claim_conversation(context)
     await make_due(db)
     await settle_all(context)
     assert len(context.channels["sink"].sent) == 1
@@ -178,7 +178,7 @@ async def test_a_message_that_takes_its_worker_down_each_time_ends_with_a_person
     context = make_context(db)
     await write(context, "poison")
     for _ in range(flow.MOST_ATTEMPTS):
-        assert await flow.claim_conversation(context), "claimed, and then the process is gone"
+        assert await lease.claim_conversation(context), "claimed, and then the process is gone"
         await make_due(db)
     await settle_all(context)
     assert context.agent.asked == []
@@ -198,7 +198,7 @@ async def test_an_automatic_message_is_kept_and_never_answered(db) -> None:
 async def test_nothing_goes_to_a_customer_who_opted_out(db) -> None:
     context = make_context(db)
     await write(context, "question")
-    await flow.respond(context, await flow.claim_conversation(context))
+    await flow.respond(context, await lease.claim_conversation(context))
     await write(context, "STOP", kind=Kind.STOP)
     await settle_all(context)
     assert context.channels["sink"].sent == []
@@ -311,7 +311,7 @@ async def test_an_unknown_send_of_the_agents_is_not_repeated_after_a_take_over(d
     await settle_all(context)
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
     await make_due(db)
     await settle_all(context)
     assert len(channel.sent) == 1
@@ -326,7 +326,7 @@ async def test_a_closed_window_is_a_failure_with_its_reason(db) -> None:
     await write(context, "hello")
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.reply(session, 1, ana, "Sorry for the wait.", "k")
+        await staff_verbs.reply(session, 1, ana, "Sorry for the wait.", "k")
     await settle_all(context)
     assert channel.sent == []
     message = (await all_of(db, Message))[-1]
@@ -418,7 +418,7 @@ async def test_a_delivery_that_cannot_be_prepared_holds_up_nobody_else_and_ends_
 
 
 async def settle_all_but_deliveries(context) -> None:
-    while claim := await flow.claim_conversation(context):
+    while claim := await lease.claim_conversation(context):
         await flow.respond(context, claim)
 
 
@@ -439,8 +439,8 @@ async def test_a_reply_that_fails_after_resolving_comes_back_to_who_resolved_it(
     await write(context, "hello")
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.reply(session, 1, ana, "Done.", "k")
-        await conversations.resolve(session, 1, ana)
+        await staff_verbs.reply(session, 1, ana, "Done.", "k")
+        await staff_verbs.resolve(session, 1, ana)
     await settle_all(context)
     conversation = (await all_of(db, Conversation))[0]
     assert (conversation.state, conversation.assigned_to) == ("waiting", ana.id)
@@ -449,11 +449,11 @@ async def test_a_reply_that_fails_after_resolving_comes_back_to_who_resolved_it(
 async def test_a_run_that_was_fenced_off_records_nothing_even_if_the_same_is_owed_again(db) -> None:
     context = make_context(db)
     await write(context, "first")
-    old = await flow.claim_conversation(context)
+    old = await lease.claim_conversation(context)
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
-        await conversations.hand_back(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
+        await staff_verbs.hand_back(session, 1, ana)
     await flow.respond(context, old)
     assert await all_of(db, Decision) == []
     await settle_all(context)
@@ -465,13 +465,13 @@ async def test_a_thinking_run_notices_that_it_was_fenced_off(db) -> None:
     gate = asyncio.Event()  # never set: only the lost lease can end it
     context = make_context(db, gate=gate, lease_seconds=0.4)
     await write(context, "first")
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     thinking = asyncio.create_task(flow.respond(context, claim))
     while not context.agent.asked:
         await asyncio.sleep(0.01)
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
     await asyncio.wait_for(thinking, 3)
     assert await all_of(db, Decision) == []
 
@@ -547,14 +547,14 @@ async def test_a_persons_reply_does_not_wait_for_answers_that_take_long(db) -> N
     ana = await make_staff(db, "Ana")
     await write(context, "hello", thread="person")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
     running = asyncio.create_task(work(context, context.stopping))
     for number in range(3):
         await write(context, "slow", thread=f"slow{number}")
     while len(context.agent.asked) < 2:
         await asyncio.sleep(0.01)
     async with db.write() as session:
-        await conversations.reply(session, 1, ana, "I am here.", "k")
+        await staff_verbs.reply(session, 1, ana, "I am here.", "k")
     deadline = time.monotonic() + 5
     while not context.channels["sink"].sent and time.monotonic() < deadline:
         await asyncio.sleep(0.01)
@@ -577,7 +577,7 @@ async def test_a_stopping_process_gives_its_leases_up(db, monkeypatch) -> None:
     await asyncio.wait_for(running, 8)
     conversation = (await all_of(db, Conversation))[0]
     assert (conversation.lease_until, conversation.attempts) == (0.0, 0)
-    assert await flow.claim_conversation(context), "another process goes on at once"
+    assert await lease.claim_conversation(context), "another process goes on at once"
 
 
 def test_each_wait_is_longer_than_the_last_and_not_the_same_for_all() -> None:
@@ -597,3 +597,15 @@ async def test_the_age_of_a_delivery_is_by_the_databases_clock(db, monkeypatch) 
     await settle_all(context)
     assert channel.sent
     assert (await all_of(db, Delivery))[0].state == "ready", "a wrong clock of the process must not give it up"
+
+
+async def test_a_repeat_that_was_plainly_not_taken_is_made_again_and_still_once_at_most(db) -> None:
+    channel = ScriptedChannel(OutcomeUnknown("cut off"), Undeliverable("Busy.", permanent=False))
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    for _ in range(4):
+        await settle_all(context)
+        await make_due(db)
+    assert len(channel.sent) == 3, "unknown, not taken, taken"
+    assert len({sent.key for sent in channel.sent}) == 1
+    assert [(each.state, each.repeated) for each in await all_of(db, Delivery)] == [("sent", True)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from service import conversations, insights, measures, waits
+from service import insights, measures, staff_verbs, waits
 from service.agent import Asked, Response
 from service.agent.policy import Escalate, decide
 from service.agent.screen import Screened
@@ -195,7 +195,7 @@ async def test_what_the_running_service_does_is_what_is_counted(db: Any) -> None
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
         taken = (await session.exec(select(Conversation.id).where(Conversation.state == "waiting"))).one()
-        await conversations.reply(session, taken, ana, "Here I am.", "key")
+        await staff_verbs.reply(session, taken, ana, "Here I am.", "key")
     await settle_all(context)
     today = datetime.fromtimestamp(context.clock(), UTC).date()
     found = await measured(db, first=today - timedelta(1), last=today, now=context.clock())

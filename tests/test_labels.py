@@ -7,8 +7,8 @@ from knowledge import Knowledge
 from service import labels
 from service.agent import Agent, Asked
 from service.agent.confidence import Confidence
-from service.conversations import NotPossible
 from service.models import AuditEvent, Conversation, Decision, Label
+from service.staff_verbs import NotPossible
 from tests.desk_kit import Desk
 from tests.test_articles_desk import ENGRAVING
 

@@ -10,7 +10,7 @@ import pytest
 from service import mail
 from service.settings import Settings
 from tests.cluster import free_port
-from tests.mail_kit import LOGIN, Deaf, certificate
+from tests.mail_kit import LOGIN, Deaf, Scripted, certificate
 
 pytestmark = pytest.mark.anyio
 
@@ -120,6 +120,14 @@ async def test_a_mail_that_is_not_taken_is_for_good_or_for_now(
     assert type(raised.value) is error
     await send(settings(server.port))
     assert server.told.count(ANA) == (2 if answer == "drop" else 1)
+
+
+@pytest.mark.parametrize("stage", ["RCPT", "DATA", "."])
+async def test_a_connection_that_is_cut_leaves_a_doubt_only_after_the_final_dot(stage: str) -> None:
+    async with Scripted(**{stage: "cut"}) as server:
+        with pytest.raises(mail.NotSent) as raised:
+            await send(settings(server.port))
+        assert type(raised.value) is (mail.Unknown if stage == "." else mail.NotSent)
 
 
 async def test_a_server_that_is_not_there_or_says_nothing_is_away() -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import event
 
 from channels.base import Inbound, Kind, OutcomeUnknown, Receipt, Undeliverable
 from knowledge.articles import KnowledgeRevision
-from service import conversations, delivery, flow
+from service import conversations, delivery, flow, lease, staff_verbs
 from service.agent import Asked
 from service.app import create_app
 from service.db import Database
@@ -88,7 +88,7 @@ async def test_a_message_is_seen_from_the_webhook_to_the_vendor(db) -> None:
     assert waiting("messages_received_total", channel="sink", status="owed") == 1
     await asyncio.sleep(0.3)
     assert (await reader.scrape())("oldest_unanswered_seconds") >= waiting("oldest_unanswered_seconds") + 0.25
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     assert claim
     assert (await reader.scrape())("oldest_unanswered_seconds") > 0.25, "it is not answered while somebody thinks"
     await flow.respond(context, claim)
@@ -153,7 +153,7 @@ async def test_what_comes_of_a_reply_is_counted_by_its_outcome(db) -> None:
 
     async def send(thread: str) -> None:
         await write(context, "hello", thread=thread)
-        claim = await flow.claim_conversation(context)
+        claim = await lease.claim_conversation(context)
         assert claim
         await flow.respond(context, claim)
         if thread == "stopped":
@@ -189,7 +189,7 @@ async def test_a_call_that_nobody_takes_grows_older_until_somebody_does(db) -> N
     assert waiting("oldest_unanswered_seconds") == 0
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.take_over(session, message.conversation_id, ana)
+        await staff_verbs.take_over(session, message.conversation_id, ana)
     taken = await reader.scrape()
     assert taken("oldest_call_seconds") == taken("open_calls") == 0
 

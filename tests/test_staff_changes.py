@@ -6,7 +6,7 @@ import time
 import pytest
 from sqlmodel import select
 
-from service import conversations, staff, staff_changes, throttle
+from service import conversations, staff, staff_changes, staff_verbs, throttle
 from service.db import Database
 from service.models import AuditEvent, Conversation, Escalation, Staff, StaffSession
 from tests.desk_kit import Desk
@@ -215,7 +215,7 @@ async def in_hands(desk: Desk, who: Staff) -> tuple[int, int]:
     taken = await desk.conversation(("customer", "Hello?"), state="waiting")
     await desk.call(taken, desk.now - 600)
     async with desk.db.write() as session:
-        await conversations.take_over(session, taken, who)
+        await staff_verbs.take_over(session, taken, who)
     waits = await desk.conversation(("customer", "And again."), state="waiting", assigned_to=who.id)
     await desk.call(waits, desk.now - 300)
     return taken, waits
@@ -249,7 +249,7 @@ async def test_what_somebody_had_of_customers_is_back_in_the_queue(desk: Desk, h
     released = [each for each in await events(desk.db) if each.action == "released"]
     assert {(each.conversation_id, each.staff_id) for each in released} == {(taken, boss.id), (waits, boss.id)}
     async with desk.db.write() as session:
-        await conversations.take_over(session, taken, ben)
+        await staff_verbs.take_over(session, taken, ben)
     assert await state_of(desk, taken) == ("person", ben.id)
 
 
@@ -259,11 +259,11 @@ async def test_a_resolved_conversation_does_not_come_back_to_somebody_who_is_gon
     for who in (ana, ben):
         numbers.append(await desk.conversation(("customer", "Hello?")))
         async with desk.db.write() as session:
-            await conversations.resolve(session, numbers[-1], who)
+            await staff_verbs.resolve(session, numbers[-1], who)
     async with desk.db.write() as session:
         await staff_changes.disable(session, ana.id)
         for number in numbers:
-            await conversations.reopen(session, await conversations.hold(session, number))
+            await conversations.reopen(session, await staff_verbs.hold(session, number))
     assert await state_of(desk, numbers[0]) == ("agent", None)
     assert await state_of(desk, numbers[1]) == ("waiting", ben.id), "to a colleague who is there it does"
 
@@ -278,16 +278,16 @@ async def test_who_is_disabled_while_they_take_over_is_left_with_nothing(desk: D
             await staff_changes.disable(session, ana.id)
 
     async with desk.db.write() as session:
-        await conversations.present(session, ana)
-        await conversations.take_over(session, number, ana)
+        await staff_verbs.present(session, ana)
+        await staff_verbs.take_over(session, number, ana)
         other = asyncio.create_task(disable())
         await asyncio.sleep(0.3)
         assert not other.done(), "the account is held until the take-over is committed"
     await other
     assert await state_of(desk, number) == ("waiting", None)
-    with pytest.raises(conversations.NotPossible, match="not yours any more"):
+    with pytest.raises(staff_verbs.NotPossible, match="not yours any more"):
         async with desk.db.write() as session:
-            await conversations.present(session, ana)
+            await staff_verbs.present(session, ana)
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])

@@ -5,7 +5,7 @@ from sqlmodel import col, select
 
 from channels.base import Attachment as Came
 from channels.base import Inbound, Kind, StatusUpdate
-from service import conversations, delivery, flow
+from service import delivery, flow, lease, staff_verbs
 from service.models import Attachment, AuditEvent, Conversation, Delivery, Escalation, Identity, Message
 from tests.fakes import ScriptedChannel
 from tests.flow_kit import make_context, make_staff, settle_all
@@ -77,6 +77,20 @@ async def test_an_answer_carries_what_the_last_message_of_a_person_brought_back_
     assert (sent.subject, sent.memo) == ("Re: Parcel", {"id": "a2"})
 
 
+async def test_what_a_machine_begins_is_among_what_is_done_until_a_person_writes_there(db) -> None:
+    context = make_context(db)
+    await take(context, mail("robot", "r1", kind=Kind.AUTOMATIC, reason="A newsletter."))
+    await settle_all(context)
+    (conversation,) = await rows(context, Conversation)
+    assert conversation.state == "resolved"
+    assert [(each.status, each.reason) for each in await rows(context, Message)] == [("ignored", "A newsletter.")]
+    await take(context, mail("robot", "r2", "I am a person after all", refers_to=("r1",)))
+    await settle_all(context)
+    (conversation,) = await rows(context, Conversation)
+    assert conversation.state == "agent"
+    assert len(context.channels["sink"].sent) == 1
+
+
 async def test_files_are_stored_with_their_message_once(db) -> None:
     context = make_context(db)
     came = mail("ana", "a1", attachments=(Came("photo.png", "image/png", content=b"\x89PNG\0"), Came("a", "b/c")))
@@ -121,7 +135,7 @@ async def test_what_nobody_knows_of_changes_nothing(db) -> None:
 async def test_a_failure_that_is_told_before_our_own_send_returns_is_kept(db) -> None:
     context = make_context(db)
     await take(context, mail("ana", "a1"))
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     assert claim
     await flow.respond(context, claim)
     parcel = await delivery.claim_delivery(context)
@@ -162,7 +176,7 @@ async def test_an_hour_later_it_goes_on_and_staff_were_never_held_up(db) -> None
     stopped = (await rows(context, Conversation))[-1]
     assert stopped.state == "waiting"
     async with db.write() as session:
-        await conversations.reply(session, stopped.id, staff, "A person here.", "k" * 20)
+        await staff_verbs.reply(session, stopped.id, staff, "A person here.", "k" * 20)
         for each in (await session.exec(select(Delivery))).all():
             each.begun_at = each.begun_at and each.begun_at - 3601
     await settle_all(context)
@@ -183,7 +197,7 @@ async def test_one_conversation_gets_so_many_until_a_person_has_looked(db) -> No
     (conversation,) = await rows(context, Conversation)
     assert conversation.state == "waiting"
     async with db.write() as session:
-        await conversations.hand_back(session, conversation.id, staff)
+        await staff_verbs.hand_back(session, conversation.id, staff)
     await settle_all(context)
     assert len(channel.sent) == 6, "what was left is answered when a person has looked"
 

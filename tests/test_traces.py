@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import ProxyTracerProvider
 
 from channels.base import OutcomeUnknown
-from service import delivery, flow, traces
+from service import delivery, flow, lease, traces
 from service.app import build_channels, create_app
 from service.check import report
 from service.logs import with_span
@@ -146,7 +146,7 @@ async def test_what_a_caller_sends_or_an_error_says_is_in_no_span(db, collector:
         assert (await client.post(f"/channels/sink?q={secret}", headers=headers)).status_code == 500
         await client.request(secret, f"/help/{secret}", headers=headers)
     await write(context, CANARY)
-    claim = await flow.claim_conversation(context)
+    claim = await lease.claim_conversation(context)
     assert claim
     await flow.respond(context, claim)
     parcel = await delivery.claim_delivery(context)

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import func, select
 
-from service import conversations, web
+from service import lease, staff_verbs, web
 from service.app import create_app
 from service.models import Message
 from tests.fakes import ScriptedChannel, SinkChannel
@@ -163,10 +163,10 @@ async def test_what_is_queued_or_cancelled_is_not_shown_to_the_customer(db) -> N
     await write(context, "hello")
     from service import flow
 
-    await flow.respond(context, await flow.claim_conversation(context))
+    await flow.respond(context, await lease.claim_conversation(context))
     ana = await make_staff(db, "Ana")
     async with db.write() as session:
-        await conversations.take_over(session, 1, ana)
+        await staff_verbs.take_over(session, 1, ana)
     async with following(context) as event:
         first, second = await event(), await event()
         assert first[1]["text"] == "hello"

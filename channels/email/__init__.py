@@ -1,0 +1,1 @@
+"""Email: mails in, by whichever way a team has them, and answers out."""
