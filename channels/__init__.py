@@ -14,10 +14,12 @@ Nothing else changes: no other file compares a channel's name.
 """
 
 from channels.base import Channel, Setup
+from channels.email.channel import EmailChannel
 from channels.webchat import WebChat
 
 __all__ = ["CHANNELS", "Setup"]
 
 CHANNELS: tuple[type[Channel], ...] = (
     WebChat,  # one script tag on any page, written to from the browser
+    EmailChannel,  # a mailbox, a mail server's hand-over or a provider's webhook; answers by SMTP
 )

@@ -1,5 +1,6 @@
 """What the outside world reaches: webhooks and a conversation's stream; errors become status codes here."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -25,6 +26,8 @@ log = structlog.get_logger()
 
 #: What a customer may see of what we said: it was sent, or it may have been.
 SHOWN = ("sent", "uncertain")
+#: Bytes of a webhook that are parsed while everybody else waits; a longer one has a thread to itself.
+MOST_AT_ONCE = 256_000
 #: How long a reader sleeps at most before it looks for itself.
 LOOK_SECONDS = 10.0
 
@@ -44,7 +47,11 @@ def mount(app: FastAPI, context: Context) -> None:
         channel = find_channel(name)
         body = await read_body(request, channel.max_body)
         try:
-            parsed = channel.parse(await to_webhook(request, body))
+            given = await to_webhook(request, body)
+            if len(body) > MOST_AT_ONCE:
+                parsed = await asyncio.to_thread(channel.parse, given)
+            else:
+                parsed = channel.parse(given)
         except Forbidden as error:
             raise HTTPException(403, str(error) or "This request is not signed as it should be.") from None
         except Malformed as error:
@@ -100,9 +107,9 @@ async def to_webhook(request: Request, body: bytes) -> Webhook:
     form = None
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         request._body = body  # the stream is read already; Starlette's own parse is the one a signature is checked on
-        form = [
-            (key, value) for key, value in (await request.form()).multi_items() if not isinstance(value, UploadFile)
-        ]
+        # How long the body may be was asked before; one field may be all of it.
+        fields = await request.form(max_part_size=len(body) + 1)
+        form = [(key, value) for key, value in fields.multi_items() if not isinstance(value, UploadFile)]
     return Webhook(url=str(request.url), headers=headers, body=body, form=form)
 
 
