@@ -12,7 +12,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.conftest import absent, free_port
+from tests.cluster import free_port
+from tests.conftest import absent
 from tests.mail_kit import certificate
 
 USER, PASSWORD = "support@example.com", "a pass\"word\\ of the desk's"

@@ -112,7 +112,7 @@ def arm(point: str, context: Context, channel: SinkChannel, agent: ScriptedAgent
         delivery._settle = settling_then_dying
 
 
-async def main(port: int, sink_url: str, point: str) -> None:
+async def serve(port: int, sink_url: str, point: str) -> None:
     settings = Settings(_env_file=None, lease_seconds=1.0)
     channel, agent = SinkChannel(sink_url), ScriptedAgent()
     context = Context(
@@ -135,5 +135,5 @@ async def main(port: int, sink_url: str, point: str) -> None:
     await uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", access_log=False)).serve()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), sys.argv[2], sys.argv[3]))
+def main() -> None:
+    asyncio.run(serve(int(sys.argv[1]), sys.argv[2], sys.argv[3]))

@@ -167,6 +167,6 @@ def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
 
 
 def _free_port() -> int:
-    from tests.conftest import free_port
+    from tests.cluster import free_port
 
     return free_port()

@@ -34,7 +34,8 @@ from service.models import (
 )
 from service.restore import ROWS, restore, without_nul
 from service.settings import Settings
-from tests.conftest import make_postgres_database, migrate
+from tests.apart import apart
+from tests.conftest import migrate
 from tests.fakes import ScriptedChannel
 from tests.flow_kit import make_context, make_staff, settle_all, write
 
@@ -61,7 +62,7 @@ def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database to restore into."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'other.db'}"
-    return make_postgres_database(request.getfixturevalue("cluster"))
+    return request.getfixturevalue("empty_postgres")()
 
 
 async def rows(db: Database, *without: str) -> dict[str, list[Any]]:
@@ -261,7 +262,6 @@ async def test_a_backup_is_of_one_moment_while_others_write(db: Database, embedd
 
 def _commit_elsewhere(url: str) -> None:
     from service.models import Throttle
-    from tests.conftest import apart
 
     async def run() -> None:
         made = Database(url)
@@ -487,7 +487,6 @@ def test_a_secret_key_that_is_set_is_said_to_differ(tmp_path: Path) -> None:
         secret_key=made.signing_key().hex(),
         _env_file=None,
     )
-    from tests.conftest import apart
 
     said: dict[str, list[str]] = {}
 

@@ -12,7 +12,7 @@ from sqlmodel import select, update
 from service import calls, conversations, schedule, staff_changes, staff_verbs
 from service.models import AuditEvent, Conversation, Escalation, Job, Staff
 from service.retries import NotYet
-from tests.conftest import free_port
+from tests.cluster import free_port
 from tests.desk_kit import Desk
 from tests.mail_kit import Deaf, MailServer
 

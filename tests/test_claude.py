@@ -18,6 +18,7 @@ from service.agent import Answer, Asked, Escalate, outcomes
 from service.agent.request import fence, prompt_version, read_prompt
 from service.models import Decision
 from service.settings import Settings
+from tests import ROOT
 from tests.claude_kit import (
     HAIKU,
     QUESTION,
@@ -30,7 +31,6 @@ from tests.claude_kit import (
     nothing_spent,
 )
 from tests.claude_stand_in import KEY, Fail, Hang, Raw, Stream, cite, event, handed_over, message, said, spoken
-from tests.conftest import ROOT
 
 pytestmark = pytest.mark.anyio
 

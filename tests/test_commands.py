@@ -12,7 +12,7 @@ from channels.base import Channel
 from service import demo
 from service.command import Refusal, environ
 from service.demo import free_port
-from tests.conftest import ROOT
+from tests import ROOT, forked
 
 ARTICLE = (
     "---\ntitle: Opening hours\ntopic: Contact\nphrases:\n  - when are you open\n---\nWe are open from nine to five.\n"
@@ -20,14 +20,24 @@ ARTICLE = (
 
 
 def firstline(*arguments: str, data: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "service", *arguments],
+    return forked.firstline(*arguments, folder=data.parent / "said", DATA_DIR=str(data), **environ)
+
+
+def test_the_command_is_there_and_a_refusal_is_a_sentence_to_the_shell(tmp_path: Path) -> None:
+    """The one that is started as an operator starts it; the others are forked, to spare the imports."""
+    done = subprocess.run(
+        [sys.executable, "-m", "service", "check"],
         cwd=ROOT,
-        env={**os.environ, "DATA_DIR": str(data), **environ},
+        env={**os.environ, "DATA_DIR": str(tmp_path), "PORT": "eighty"},
         capture_output=True,
         text=True,
         timeout=100,
     )
+    assert done.returncode == 2
+    assert "PORT" in done.stdout
+    assert done.stderr == ""
+    same = firstline("check", data=tmp_path, PORT="eighty")
+    assert (same.returncode, same.stdout, same.stderr) == (done.returncode, done.stdout, done.stderr)
 
 
 def test_check_before_the_first_start_says_what_is_off_and_what_turns_it_on(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ import yaml
 from typer.main import get_command
 
 from service.settings import Settings
-from tests.conftest import ROOT, LiveServer
+from tests import ROOT
+from tests.live_server import LiveServer
 
 
 def instructions() -> list[tuple[str, str]]:

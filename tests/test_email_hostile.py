@@ -10,7 +10,7 @@ import pytest
 
 from channels.email.auth import verified
 from channels.email.mime import MOST_BYTES, Mail, Unreadable, read
-from tests.conftest import ROOT
+from tests import ROOT
 from tests.test_email_addresses import CLEAR, DOUBTFUL, IDS
 from tests.test_email_html import HIDDEN, SHOWN
 from tests.test_email_mime import NAMES, STRUCTURES, TOP

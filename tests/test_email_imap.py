@@ -15,7 +15,8 @@ import pytest
 
 from channels.base import Inbound, Kind, Parsed, Quarantined, Setup, Unreachable
 from channels.email.channel import EmailChannel
-from tests.conftest import ROOT, free_port
+from tests import ROOT
+from tests.cluster import free_port
 from tests.dovecot_kit import PASSWORD, USER, Dovecot, Line, mail
 from tests.mail_kit import Deaf
 

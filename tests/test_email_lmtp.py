@@ -12,7 +12,7 @@ from channels.base import Inbound, Kind, Setup, StatusUpdate, Unreachable
 from channels.email import lmtp
 from channels.email.channel import EmailChannel
 from channels.email.mime import MOST_BYTES
-from tests.conftest import free_port
+from tests.cluster import free_port
 from tests.dovecot_kit import mail
 from tests.test_email_imap import Desk, until
 

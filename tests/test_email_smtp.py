@@ -15,7 +15,7 @@ from channels.email import smtp
 from channels.email.compose import Letter, compose
 from channels.email.settings import Server, read
 from channels.email.tokens import Tokens
-from tests.conftest import free_port
+from tests.cluster import free_port
 from tests.mail_kit import LOGIN, Deaf, MailServer, Scripted, certificate
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 from channels import CHANNELS, Setup
-from tests.conftest import ROOT
+from tests import ROOT
 
 PACKAGES = ("channels", "knowledge", "service", "dashboard")
 MAY_IMPORT = {

@@ -15,7 +15,7 @@ from knowledge.embedding import Content, embed
 from knowledge.folder import Record, read_folder
 from knowledge.importers import GROUP, Report, import_articles, import_folder, read_jsonl
 from service.db import Database
-from tests.conftest import ROOT
+from tests import ROOT
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from knowledge.corpus import Corpus, Entry, Piece
 from knowledge.embedder import Embedder
 from knowledge.folder import read_folder
 from knowledge.index import Index, sweep
-from tests.conftest import ROOT
+from tests import ROOT
 
 RANDOM = np.random.default_rng(7)
 

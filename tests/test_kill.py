@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -11,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import ROOT, free_port
+from tests.cluster import free_port
 from tests.fakes import Sink
+from tests.forked import Forked
 
 POINTS = [
     "after the acknowledgement",
@@ -29,11 +28,11 @@ POINTS = [
 ]
 
 
-def start(port: int, sink: Sink, point: str, database_url: str, data: Path) -> subprocess.Popen[bytes]:
-    environ = {**os.environ, "DATABASE_URL": database_url, "DATA_DIR": str(data), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.kill_process", str(port), sink.url, point]
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=(data / "log").open("ab"))
-    deadline = time.monotonic() + 30
+def start(port: int, sink: Sink, point: str, database_url: str, data: Path) -> Forked:
+    environ = {**os.environ, "DATABASE_URL": database_url, "DATA_DIR": str(data)}
+    log = data / "log"
+    process = Forked("tests.kill_process", str(port), sink.url, point, environ=environ, stdout=log, stderr=log)
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, (data / "log").read_text()
         try:

@@ -10,7 +10,7 @@ import pytest
 
 from service import mail
 from service.settings import Settings
-from tests.conftest import free_port
+from tests.cluster import free_port
 from tests.mail_kit import LOGIN, Deaf, MailServer, Scripted, certificate
 
 pytestmark = pytest.mark.anyio

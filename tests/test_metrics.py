@@ -29,8 +29,9 @@ from service.metrics import Metrics
 from service.models import Job
 from service.settings import Settings
 from service.steps import STEPS, Steps
+from tests import ROOT
 from tests.claude_kit import QUESTION, good, make_agent, make_claude
-from tests.conftest import ROOT, free_port
+from tests.cluster import free_port
 from tests.fakes import ScriptedChannel, Sink, SinkChannel, call_person
 from tests.flow_kit import make_context, make_staff, settle_all, write
 

@@ -20,7 +20,7 @@ from knowledge.articles import Article, Chunk
 from knowledge.embedding import Content
 from service import flow
 from service.models import AuditEvent, Message, Staff
-from tests.conftest import ROOT
+from tests import ROOT
 from tests.flow_kit import make_context, make_staff
 
 pytestmark = pytest.mark.anyio

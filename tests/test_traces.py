@@ -22,9 +22,9 @@ from service.settings import Settings
 from service.steps import Steps
 from service.traces import Unusable, flush, make_provider, wanted
 from tests.claude_stand_in import KEY, cite, message, said
-from tests.conftest import LiveServer
 from tests.fakes import ScriptedChannel, SinkChannel
 from tests.flow_kit import make_context, settle_all, write
+from tests.live_server import LiveServer
 from tests.otlp_stand_in import Collector, Received
 from tests.test_serve import Visitor, from_agent
 

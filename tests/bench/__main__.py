@@ -27,7 +27,7 @@ from tests.bench.processes import (
     start_stand_in,
 )
 from tests.bench.report import AIMED_AT, machine, show
-from tests.conftest import free_port, postgres_program
+from tests.cluster import free_port, postgres_program
 
 SAMPLES = ROOT / "knowledge" / "samples"
 ARTICLES = SAMPLES / "articles"

@@ -1,8 +1,6 @@
 """The staff's side in a real browser, against the running service, with customers on the other end."""
 
 import re
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import NewContext
-from tests.conftest import ROOT
+from tests.live_server import LiveServer
 
 PARCEL = "where is my parcel?"
 NOT_COVERED = "Could you engrave my grandmother's name on the lid of an Alder?"
@@ -47,12 +45,10 @@ def desk(new_context: NewContext, live_server: Any) -> Page:
 
 
 @pytest.fixture(scope="module")
-def colleague(live_server: Any) -> tuple[str, str]:
+def colleague(live_server: LiveServer) -> tuple[str, str]:
     """A second member of staff."""
     email, password = COLLEAGUE
-    command = [sys.executable, "-m", "service", "staff", "add", email, "--name", "Sam Okafor", "--password", password]
-    done = subprocess.run(command, cwd=ROOT, env=live_server.environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    live_server.hire("Sam Okafor", email, "support", password)
     return COLLEAGUE
 
 
@@ -62,6 +58,7 @@ def sign_in(page: Page, email: str, password: str, path: str = "/desk") -> Page:
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("navigation", name="Queue")).to_be_attached()
+    page.wait_for_load_state()  # what answers to keys is there after the page
     return page
 
 

@@ -3,26 +3,24 @@
 import json
 import re
 import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
+from dashboard import presence
+from tests.browser.conftest import PASSWORD, NewContext, faults
 from tests.browser.test_dashboard import sign_in
-from tests.browser.test_editor import ANSWER_MS, AXE, PASSWORD, PUBLISH_MS, write_new
+from tests.browser.test_editor import ANSWER_MS, PUBLISH_MS, write_new
 from tests.claude_stand_in import KEY, StandIn, Stream, cite, message, said
-from tests.conftest import ROOT, LiveServer
+from tests.live_server import LiveServer
 from tests.test_publishing import LONG
 
 QUESTION = "where is my parcel?"
 #: A few seconds: what a person takes for at once.
 SOON_MS = 12_000
-
-NewContext = Callable[..., BrowserContext]
 
 
 def reply(body: dict[str, Any]) -> Stream:
@@ -45,43 +43,18 @@ def server(claude: StandIn, tmp_path_factory: pytest.TempPathFactory, stock: Pat
         tmp_path_factory.mktemp("together") / "data", stock=stock, ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=claude.url
     )
     for name in ("Nora", "Ben"):
-        command = [sys.executable, "-m", "service", "staff", "add", f"{name.lower()}@pellworth.example", "--name", name]
-        command += ["--role", "editor", "--password", PASSWORD]
-        subprocess.run(command, cwd=ROOT, env=made.environ, capture_output=True, check=True)
+        made.hire(name, f"{name.lower()}@pellworth.example", "editor", PASSWORD)
     yield made
     made.stop()
 
 
 @pytest.fixture
-def new_context(browser: Any, server: LiveServer) -> Iterator[NewContext]:
-    made: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        made.append(
-            browser.new_context(**{"viewport": {"width": 1280, "height": 800}, "base_url": server.url, **options})
-        )
-        return made[-1]
-
-    yield make
-    for context in made:
-        context.close()
+def base_url(server: LiveServer) -> str:
+    return server.url
 
 
 def desk_of(new_context: NewContext, name: str, **options: Any) -> Page:
     return sign_in(new_context(**options).new_page(), f"{name.lower()}@pellworth.example", PASSWORD)
-
-
-def faults(page: Page) -> list[str]:
-    """What axe finds, and whether the page fits its window."""
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    assert found["passes"], "axe looked at nothing"
-    wrong = [
-        f"{each['id']} {[node['html'][:120] for node in each['nodes'][:3]]}"
-        for each in found["violations"]
-        if each["impact"] in ("serious", "critical")
-    ]
-    return wrong + (["wider"] if page.evaluate("document.documentElement.scrollWidth > innerWidth") else [])
 
 
 def rows(server: LiveServer, query: str) -> list[Any]:
@@ -89,7 +62,9 @@ def rows(server: LiveServer, query: str) -> list[Any]:
         return connection.execute(query).fetchall()
 
 
-def test_who_opens_an_article_that_a_colleague_has_open_is_told_until_she_leaves(new_context: NewContext) -> None:
+def test_who_opens_an_article_that_a_colleague_has_open_is_told_until_she_leaves(
+    new_context: NewContext, server: LiveServer
+) -> None:
     nora, ben = desk_of(new_context, "Nora"), desk_of(new_context, "Ben")
     address = write_new(nora, "Open to two", "Words.")
     nora.goto(address)
@@ -103,8 +78,14 @@ def test_who_opens_an_article_that_a_colleague_has_open_is_told_until_she_leaves
     expect(ben.locator("#others")).to_be_hidden(timeout=SOON_MS)
     nora.goto(address)
     expect(ben.locator("#others")).to_contain_text("Nora has", timeout=SOON_MS)
+    with nora.expect_response(lambda answer: answer.url.endswith("/here")):
+        pass  # what she says next, nobody hears any more
+    [(own,)] = rows(server, "SELECT s.id FROM staff s WHERE s.name = 'Nora'")
     nora.close()  # as a browser that crashes: it says nothing any more
-    expect(ben.locator("#others")).to_be_hidden(timeout=30_000 + SOON_MS)
+    with sqlite3.connect(server.data_dir / "firstline.db") as connection:  # and that was half a minute ago
+        aged = connection.execute("UPDATE presence SET until = until - ? WHERE staff_id = ?", (presence.SEEN, own))
+        assert aged.rowcount == 1, "she did not say goodbye"
+    expect(ben.locator("#others")).to_be_hidden(timeout=SOON_MS)
 
 
 def test_a_long_article_is_seen_to_be_published_and_a_doubled_click_publishes_once(
@@ -151,25 +132,22 @@ def test_asking_with_claude_shows_what_it_would_say_and_a_doubled_click_is_one_c
     expect(nora.locator("#ask-claude")).to_be_enabled()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_what_is_new_fits_and_axe_finds_no_serious_fault(
-    new_context: NewContext, server: LiveServer, width: int, scheme: Any, tmp_path: Path
+    new_context: NewContext, server: LiveServer, width: int
 ) -> None:
-    options: dict[str, Any] = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme, "bypass_csp": True}
-    page, ben = desk_of(new_context, "Nora", **options), desk_of(new_context, "Ben")
+    page = desk_of(new_context, "Nora", viewport={"width": width, "height": 800}, bypass_csp=True)
+    ben = desk_of(new_context, "Ben")
     ben.goto(write_new(ben, "Looked at by two", "Words."))
     page.goto(re.sub(r"^https?://[^/]+", "", ben.url))
     expect(page.locator("#others")).to_contain_text("Ben has this article open", timeout=SOON_MS)
     page.locator("#working").evaluate("(line) => { line.hidden = false }")
-    wrong = [f"the editor: {each}" for each in faults(page)]
-    page.screenshot(path=tmp_path / "editor.png")
+    wrong = faults(page, "the editor")
     page.goto("/desk/ask")
     page.get_by_label("A customer's question").fill(QUESTION)
     page.get_by_role("button", name="Ask with Claude").click()
     expect(page.locator("#claude-notice")).to_contain_text("Written by", timeout=ANSWER_MS)
-    wrong += [f"ask: {each}" for each in faults(page)]
-    page.screenshot(path=tmp_path / "ask.png", full_page=True)
+    wrong += faults(page, "ask")
     record = json.dumps({"claude": {"then": "quote", "needs_usd": 0.5}})
     with sqlite3.connect(server.data_dir / "firstline.db") as connection:
         connection.execute("INSERT INTO customer (name, created_at) VALUES ('C', 0)")
@@ -189,8 +167,7 @@ def test_what_is_new_fits_and_axe_finds_no_serious_fault(
         )
     page.goto("/desk")
     expect(page.locator("#quoting")).to_contain_text("Claude's limit of $5 in 24 hours is reached")
-    wrong += [f"the desk: {each}" for each in faults(page)]
-    page.screenshot(path=tmp_path / "desk.png")
+    wrong += faults(page, "the desk")
     with sqlite3.connect(server.data_dir / "firstline.db") as connection:
         connection.execute("DELETE FROM decision WHERE record = ?", (record,))
     assert not wrong, "\n".join(wrong)

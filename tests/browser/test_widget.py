@@ -2,36 +2,21 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, expect
+
+from tests.browser.conftest import NewContext
 
 PARCEL = "where is my parcel?"
 NOT_COVERED = "Could you engrave my grandmother's name on the lid of an Alder?"
 ANSWER_MS = 20_000  # the time an answer may take on a busy machine
 RETURN_MS = 60_000  # a server's start, and the longest wait between two tries
 TOKEN = "Object.keys(localStorage).find((key) => key.endsWith(' token'))"
-
-NewContext = Callable[..., BrowserContext]
-
-
-@pytest.fixture
-def new_context(browser: Any, live_server: Any) -> Iterator[NewContext]:
-    """A visitor who was never here."""
-    made: list[BrowserContext] = []
-
-    def make(**options: Any) -> BrowserContext:
-        options = {"viewport": {"width": 1280, "height": 860}, "base_url": live_server.url, **options}
-        made.append(browser.new_context(**options))
-        return made[-1]
-
-    yield make
-    for context in made:
-        context.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,20 +11,19 @@ import pytest
 from playwright.sync_api import Locator, Page, Response, expect
 
 from service.limits import STREAM_WAIT, VISITOR_STREAMS
+from tests.browser.conftest import NewContext
 
 WRITTEN = [f"note number {number} for my order" for number in range(1, 25)]  # 20 go out at once, one more each 3 s
 TOKEN = "JSON.parse(localStorage[Object.keys(localStorage).find((key) => key.endsWith(' token'))])"
 
 
 @pytest.fixture
-def page(browser: Any, live_server: Any) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 860}, base_url=live_server.url)
-    page = context.new_page()
+def page(new_context: NewContext) -> Page:
+    page = new_context().new_page()
     page.goto("/")
     page.get_by_role("button", name=re.compile("^Chat with")).click()
     expect(page.locator(".message.agent").first).to_contain_text("AI assistant")
-    yield page
-    context.close()
+    return page
 
 
 def own(page: Page) -> Locator:
