@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.__main__ import app
-from tests.conftest import ROOT
+from tests import ROOT
 from tests.dovecot_kit import mail
 from tests.test_email_lmtp import BOUNCE
 
