@@ -104,7 +104,9 @@ class Dovecot:
                 return
             time.sleep(0.05)
         log = self.folder / "log"
-        raise AssertionError(f"Dovecot did not start: {log.read_text()[-2000:] if log.exists() else ''}")
+        told = log.read_text()[-2000:] if log.exists() else ""
+        self.remove()
+        raise AssertionError(f"Dovecot did not start: {told}")
 
     def own(self) -> None:
         if os.geteuid() == 0:

@@ -248,6 +248,31 @@ async def test_mail_that_another_program_deletes_meanwhile_is_passed_over(doveco
     assert desk.subjects == ["Question 0", "Question 3"]
 
 
+async def test_a_mail_that_the_server_refuses_holds_up_the_next_for_seconds_and_is_told_of(dovecot: Dovecot) -> None:
+    desk = Desk()
+    await begin(dovecot, desk)
+    dovecot.drop([mail(1), mail(2), mail(3)])
+    new = dovecot.folder / "mail" / "new"
+    sorted(new.iterdir())[1].chmod(0)  # the server says goodbye whenever it is asked for it
+    async with listening(channel(dovecot.port), desk) as task:
+        await until(lambda: len(desk.parsed) == 3, 30, task)
+    one, refused, three = desk.parsed
+    assert isinstance(refused, Quarantined)
+    assert refused.reason == "The mail server does not hand this mail over: look for it in the mailbox."
+    assert [each.subject for each in (one, three) if isinstance(each, Inbound)] == ["Question 1", "Question 3"]
+    # Where there is no later one, nobody knows whether it is the mail or the server: it is tried for ever.
+    dovecot.drop([mail(4)])
+    (fourth,) = new.iterdir()
+    fourth.chmod(0)
+    async with listening(channel(dovecot.port), desk) as task:
+        with pytest.raises(Unreachable, match="does not hand over the mail with the UID 4"):
+            await asyncio.wait_for(asyncio.shield(task), 30)
+    next((dovecot.folder / "mail").rglob(f"{fourth.name}*")).chmod(0o600)
+    async with listening(channel(dovecot.port), desk) as task:
+        await until(lambda: len(desk.parsed) == 4, task=task)
+    assert desk.subjects[-1] == "Question 4"
+
+
 async def test_nothing_is_ever_deleted_not_even_what_another_program_has_marked_for_it(dovecot: Dovecot) -> None:
     desk = Desk()
     await begin(dovecot, desk)
