@@ -43,7 +43,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Webhook:
-    """One HTTP request to POST /channels/{name}. Header names are lower case; `form` is Starlette's parse, in order."""
+    """One HTTP request to POST /channels/{name}. Header names are lower case; `form` is Starlette's parse, in order.
+
+    A body above 256 kB has no `form`: who takes such a long one reads it themselves.
+    """
 
     url: str
     headers: Mapping[str, str]
@@ -88,6 +91,8 @@ class Inbound:
     refers_to: Sequence[str] = ()
     #: What the channel wants back with every answer to it (`Outbound.memo`): JSON that nobody else reads.
     memo: Mapping[str, Any] = field(default_factory=dict)
+    #: As it came. What can never be stored is put aside so, for a person; without it the vendor is refused each time.
+    raw: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)

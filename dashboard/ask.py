@@ -13,8 +13,8 @@ from service import rehearsal, spending
 from service.agent import Asked
 from service.agent import Response as Answered
 from service.context import Context
-from service.flow import clean
 from service.models import Decision
+from service.storable import clean
 
 router = APIRouter(prefix="/desk", route_class=DeskRoute)
 ASK = needs("ask the agent")

@@ -13,8 +13,8 @@ from dashboard import rights
 from dashboard.pages import DeskRoute, NotAllowed, SignedOut, context_of, render, safe_next
 from service import staff as accounts
 from service.context import Context
-from service.flow import clean
 from service.models import Staff
+from service.storable import clean
 from service.throttle import TooMany
 
 router = APIRouter(prefix="/desk", route_class=DeskRoute)

@@ -20,8 +20,8 @@ from dashboard.auth import Acting, SignedIn, Who, look, needs
 from dashboard.pages import DeskRoute, Id, by_htmx, context_of, render
 from service import labels, staff_verbs
 from service.context import Context
-from service.flow import clean
 from service.models import Conversation, Decision
+from service.storable import clean
 
 router = APIRouter(prefix="/desk", route_class=DeskRoute)
 READ = needs("read conversations")

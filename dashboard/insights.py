@@ -12,8 +12,8 @@ from dashboard import charts, queue
 from dashboard.auth import Who, needs
 from dashboard.pages import DeskRoute, context_of, render
 from service import insights
-from service.flow import clean
 from service.measured import Scope
+from service.storable import clean
 
 router = APIRouter(prefix="/desk", route_class=DeskRoute)
 READ = needs("read figures")

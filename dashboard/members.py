@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from dashboard.auth import Acting, SignedIn, Who, needs
 from dashboard.pages import DeskRoute, Id, context_of, render
 from service import staff, staff_changes
-from service.flow import clean
 from service.models import Staff
+from service.storable import clean
 
 router = APIRouter(prefix="/desk/staff", route_class=DeskRoute)
 ADMINISTER = needs("administer staff")

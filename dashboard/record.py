@@ -18,9 +18,9 @@ from dashboard.auth import SignedIn, Who, needs
 from dashboard.pages import DeskRoute, context_of, render
 from service import labels, record
 from service.db import Database
-from service.flow import clean
 from service.models import AuditEvent
 from service.record import Place, Wanted
+from service.storable import clean
 
 router = APIRouter(prefix="/desk", route_class=DeskRoute)
 READ, EXPORT = needs("read conversations"), needs("export the record")

@@ -15,6 +15,7 @@ from service.metrics import Metrics
 from service.openings import Openings
 from service.settings import Settings
 from service.steps import Steps
+from service.storable import Failures
 
 if TYPE_CHECKING:  # importing them takes seconds, which commands that only need the database should not wait
     from knowledge import Knowledge
@@ -34,7 +35,8 @@ class Context:
     metrics: Metrics = field(default_factory=Metrics)
     steps: Steps = field(default_factory=Steps)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process has been asked to stop
-    limits: Limits = field(init=False)  # of this process alone
+    failures: Failures = field(default_factory=Failures)  # of this process alone, as are the two below
+    limits: Limits = field(init=False)
     openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam
-from sqlmodel import col, or_, select, update
+from sqlmodel import col, select, union_all, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Inbound
@@ -84,18 +84,16 @@ async def _thread_referred_to(session: AsyncSession, channel: str, inbound: Inbo
     """Of the nearest message it refers to in a conversation of its sender's own: a reference proves nothing."""
     if not inbound.refers_to:
         return None
-    query = (
-        select(Message.external_id, Message.known_as, Conversation.thread)
+    # One query for each name: of an index that has both, SQLite would read all the channel's messages.
+    queries = (
+        select(name, Conversation.thread, col(Message.id).label("id"))
         .join(Conversation, col(Conversation.id) == col(Message.conversation_id))
         .join(Identity, col(Identity.id) == col(Conversation.identity_id))
-        .where(
-            Message.channel == channel,
-            or_(col(Message.external_id).in_(inbound.refers_to), col(Message.known_as).in_(inbound.refers_to)),
-            Identity.external_id == inbound.sender,
-        )
-        .order_by(col(Message.id))
+        .where(Message.channel == channel, name.in_(inbound.refers_to), Identity.external_id == inbound.sender)
+        for name in (col(Message.external_id), col(Message.known_as))
     )
-    threads = {name: row[2] for row in (await session.exec(query)).all() for name in row[:2]}
+    found = (await session.exec(union_all(*queries).order_by("id"))).all()
+    threads = {name: thread for name, thread, _ in found}
     return next((threads[name] for name in inbound.refers_to if name in threads), None)
 
 

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Double, Executable, event
+from sqlalchemy import Double, Executable, event, func
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service.wake import Waker
@@ -99,6 +100,12 @@ class Database:
     async def close(self) -> None:
         await self.waker.close()
         await self.engine.dispose()
+
+
+async def alone(session: AsyncSession, what: str) -> None:
+    """Pass one at a time: who comes here with the same `what` waits until this transaction has ended."""
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time in any case
+        await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
 
 
 def wake(session: AsyncSession, conversation_id: int, at: int = 0) -> None:

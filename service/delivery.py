@@ -13,9 +13,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, StatusUpdate, Undeliverable
 from service import conversations, due
 from service.context import Context
-from service.db import clock
+from service.db import alone, clock
 from service.models import Conversation, Delivery, Identity, Message
 from service.retries import MOST_ATTEMPTS, backoff
+from service.storable import as_key, clean
 
 log = structlog.get_logger()
 
@@ -127,7 +128,7 @@ async def _begin(
     unknown = delivery.state in ("sending", "uncertain")
     refusal = _refusal(context, channel, conversation, delivery)
     if not refusal and channel and delivery.author != "person" and not unknown:
-        delivery.recipient = channel.address(identity.external_id, conversation.memo)
+        delivery.recipient = as_key(channel.address(identity.external_id, conversation.memo))
         refusal = await _too_many(session, channel, conversation, delivery)
     can_ask = channel is not None and channel.outcome is not None
     if refusal and not (unknown and can_ask):
@@ -193,8 +194,8 @@ async def _too_many(
         return Refusal(f"{unseen} automatic replies went out here, and no person has looked yet.", quiet=False)
     if an_hour is None:
         return None
-    # One after the other: two conversations of one customer do not count past each other.
-    await session.exec(select(Identity.id).where(Identity.id == conversation.identity_id).with_for_update())
+    # One after the other: of two conversations with one address neither counts past the other.
+    await alone(session, f"{channel.name} {delivery.recipient}")
     lately = select(func.count()).where(
         Delivery.channel == channel.name,
         Delivery.recipient == delivery.recipient,
@@ -273,7 +274,7 @@ async def _settle(
         elif state in ("failed", "uncertain"):
             await _fail(session, conversation, delivery, reason, state=state)
         else:
-            delivery.external_id = external_id
+            delivery.external_id = as_key(clean(external_id)) if external_id else None
             delivery.sent_at = await conversations.now(session) if state == "sent" else None
             note = "Sent once more after an unknown outcome." if delivery.repeated else reason
             await conversations.settle(session, conversation, delivery, state, note)
@@ -322,7 +323,7 @@ async def update(session: AsyncSession, channel: Channel, status: StatusUpdate) 
     query = select(Delivery).where(Delivery.channel == channel.name)
     if status.key:
         query = query.join(Message, col(Message.id) == col(Delivery.message_id)).where(
-            Message.external_id == status.key
+            Message.channel == channel.name, Message.external_id == status.key
         )
     else:
         query = query.where(Delivery.external_id == status.external_id)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -20,6 +19,7 @@ from service.db import wake
 from service.models import Conversation, Decision, Message, Quarantine
 from service.retries import MOST_ATTEMPTS
 from service.steps import Step
+from service.storable import Unstorable, fit, set_aside
 from service.wake import NEW_CONVERSATION
 
 log = structlog.get_logger()
@@ -51,18 +51,27 @@ async def take(
 ) -> list[Message]:
     """Store everything that a vendor brought and owe what follows from it, in one transaction with what `also` does.
 
-    Gives the messages in it; those seen before as they were stored then.
+    Gives the messages in it; those seen before as they were stored then. What cannot be stored, also not the next times
+    that it comes, is put aside for a person: it must not hold up what comes after it.
     """
     with context.steps("receive", channel=channel.name) as step:
-        tries = 0
+        parsed, tries = [fit(each) for each in parsed], 0
         while True:
             tries += 1
             try:
                 taken = await _take(context, channel, parsed, also)
                 break
-            except IntegrityError:  # another process stored some of it in the same moment: now it is seen
-                if tries == TAKE_TRIES:
-                    raise
+            except Unstorable as failed:
+                error = failed.__cause__
+                assert error
+                if isinstance(error, IntegrityError) and tries < TAKE_TRIES:
+                    continue  # another process stored some of it in the same moment: now it is seen
+                enough = context.failures.enough(channel.name, failed.what)
+                instead = set_aside(failed.what, error) if enough else None
+                if instead is None:
+                    raise error from None
+                log.error("message.unstorable", channel=channel.name, exc_info=error)
+                parsed = [instead if each is failed.what else each for each in parsed]
         for message, is_new in taken:
             status = message.status if is_new else "known"
             step.note(conversation=message.conversation_id, seq=message.seq, status=status)
@@ -88,12 +97,16 @@ async def _take(
     taken: list[tuple[Message, bool]] = []
     async with context.db.write() as session:
         for each in parsed:
-            if isinstance(each, Inbound):
-                taken.append(await _store(context, session, channel, each))
-            elif isinstance(each, StatusUpdate):
-                await delivery.update(session, channel, each)
-            else:
-                await _quarantine(context, session, channel, each)
+            try:
+                if isinstance(each, Inbound):
+                    taken.append(await _store(context, session, channel, each))
+                elif isinstance(each, StatusUpdate):
+                    await delivery.update(session, channel, each)
+                else:
+                    await _quarantine(context, session, channel, each)
+                await session.flush()
+            except Exception as error:  # durable work: whatever it is, only this one of them may be at fault
+                raise Unstorable(each) from error
         if also:
             await also(session)
     return taken
@@ -101,10 +114,11 @@ async def _take(
 
 async def _store(context: Context, session: AsyncSession, channel: Channel, inbound: Inbound) -> tuple[Message, bool]:
     """The message as it is stored, and whether it was stored just now."""
-    inbound = replace(inbound, text=clean(inbound.text), name=clean(inbound.name)[:200])
     taken_back = len(inbound.text) <= SHORT_MESSAGE and never_mind(inbound.text)
-    conversation = await conversations.open(session, channel.name, inbound)
     known = select(Message).where(Message.channel == channel.name, Message.external_id == inbound.external_id)
+    if inbound.refers_to and (message := (await session.exec(known)).first()):
+        return message, False  # without opening a conversation, where by now it would belong to another
+    conversation = await conversations.open(session, channel.name, inbound)
     if message := (await session.exec(known)).first():
         return message, False
     status, reason, decision_id = await _place(session, channel, conversation, inbound, taken_back)
@@ -115,10 +129,10 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
         kind=inbound.kind,
         external_id=inbound.external_id,
         known_as=inbound.known_as or None,
-        subject=clean(inbound.subject),
+        subject=inbound.subject,
         text=inbound.text,
-        rest=clean(inbound.rest),
-        notes=[clean(note) for note in inbound.notes],
+        rest=inbound.rest,
+        notes=list(inbound.notes),
         status=status,
         reason=reason,
         answered_by=decision_id,
@@ -142,9 +156,9 @@ async def _quarantine(context: Context, session: AsyncSession, channel: Channel,
         Quarantine(
             channel=channel.name,
             external_id=found.external_id,
-            reason=clean(found.reason),
-            sender=clean(found.sender),
-            subject=clean(found.subject),
+            reason=found.reason,
+            sender=found.sender,
+            subject=found.subject,
             raw=found.raw,
         )
     )
@@ -152,11 +166,6 @@ async def _quarantine(context: Context, session: AsyncSession, channel: Channel,
     await session.flush()
     context.metrics.received.labels(channel.name, "quarantined").inc()
     log.warning("message.quarantined", channel=channel.name)
-
-
-def clean(text: str) -> str:
-    """Text that every database takes: no NUL (PostgreSQL refuses it), no half of a surrogate pair."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 async def _place(

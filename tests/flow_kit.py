@@ -38,9 +38,9 @@ async def write(context: Context, text: str, *, id: str = "", kind: Kind = Kind.
     return await flow.receive(context, context.channels["sink"], inbound)
 
 
-async def settle_all(context: Context) -> None:
+async def settle_all(context: Context, steps: int = 50) -> None:
     """Do, one at a time, everything that is due now."""
-    for _ in range(50):
+    for _ in range(steps):
         if parcel := await delivery.claim_delivery(context):
             await delivery.deliver(context, parcel)
         elif claim := await lease.claim_conversation(context):

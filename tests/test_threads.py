@@ -1,6 +1,10 @@
 """Where a message belongs by what it refers to, the files it brought, and what the vendor says later of our own."""
 
+import asyncio
+from typing import Any
+
 import pytest
+from sqlalchemy import event
 from sqlmodel import col, select
 
 from channels.base import Attachment as Came
@@ -37,6 +41,33 @@ async def test_a_message_joins_the_conversation_of_the_nearest_it_refers_to(db) 
     assert other.conversation_id == second.conversation_id
 
 
+async def test_what_is_referred_to_is_found_in_an_index_however_many_messages_there_are(db) -> None:
+    context, asked = make_context(db), list[tuple[str, Any]]()
+
+    def keep(connection, cursor, statement, values, *rest) -> None:
+        if "FROM message" in statement or "JOIN message" in statement:
+            asked.append((statement, values))
+
+    event.listen(db.engine.sync_engine, "before_cursor_execute", keep)
+    await take(context, mail("ana", "a1", refers_to=("a", "b")), StatusUpdate("", "failed", "x", "key"))
+    event.remove(db.engine.sync_engine, "before_cursor_execute", keep)
+    found = ""
+    async with db.engine.connect() as connection:
+        if not db.sqlite:
+            await connection.exec_driver_sql("SET enable_seqscan = off")
+        for statement, values in asked:
+            explained = await connection.exec_driver_sql(
+                f"EXPLAIN {'QUERY PLAN ' if db.sqlite else ''}{statement}", values
+            )
+            plan = "\n".join(str(row[-1]) for row in explained)
+            found += plan
+            assert "SCAN message" not in plan
+            assert "Seq Scan on message" not in plan
+            assert "(channel=?)" not in plan, "that is every message of the channel"
+    wanted = ["external_id=?", "known_as=?"] if db.sqlite else ["(external_id)::text =", "(known_as)::text ="]
+    assert all(each in found for each in wanted), found
+
+
 async def test_a_reply_to_ours_is_known_by_our_key(db) -> None:
     context = make_context(db)
     (first,) = await take(context, mail("ana", "a1"))
@@ -54,6 +85,15 @@ async def test_a_reference_opens_nobody_elses_conversation(db) -> None:
     assert len({first.conversation_id, stranger.conversation_id, claimed.conversation_id}) == 3
     by_name = {each.external_id: each.verified for each in await rows(context, Identity)}
     assert by_name == {"ana": True, "eve": True, "unverified:ana": False}
+
+
+async def test_what_is_known_opens_no_conversation_where_it_would_belong_to_another_by_now(db) -> None:
+    context = make_context(db)
+    (first,) = await take(context, mail("ana", "a1"))
+    await take(context, mail("ana", "a2", refers_to=("a1",)))
+    (again,) = await take(context, mail("unverified:ana", "a2", refers_to=("a1",), verified=False))
+    assert again.conversation_id == first.conversation_id
+    assert len(await rows(context, Conversation)) == 1
 
 
 async def test_what_is_cut_is_kept_for_staff_and_not_asked_of_the_agent(db) -> None:
@@ -165,6 +205,25 @@ async def test_three_replies_that_nobody_wrote_go_to_one_address_in_an_hour_and_
     states = [each.state for each in await rows(context, Conversation)]
     assert states == ["agent"] * 3 + ["waiting"] * 3 + ["agent"]
     assert "within an hour" in (await rows(context, Escalation))[0].reason
+
+
+async def test_two_replies_to_one_address_at_once_do_not_count_past_each_other(db) -> None:
+    channel = Careful()
+    channel.most_automatic_an_hour = 1
+    context = make_context(db, channel=channel, lease_seconds=30.0)
+    await take(context, mail("ana", "a1"))
+    await take(context, mail("unverified:ana", "a2"))
+    while claim := await lease.claim_conversation(context):
+        await flow.respond(context, claim)
+    first = (await rows(context, Delivery))[0]
+    async with delivery._locked_delivery(context, first.id, first.conversation_id) as found:
+        assert found
+        assert await delivery._begin(context, *found), "it is being sent, and not committed yet"
+        other = asyncio.create_task(delivery.claim_delivery(context))
+        await asyncio.sleep(0.5)
+        assert not other.done(), "it waits to see what becomes of the first"
+    assert await other is None
+    assert [each.state for each in await rows(context, Delivery)] == ["sending", "failed"]
 
 
 async def test_an_hour_later_it_goes_on_and_staff_were_never_held_up(db) -> None:

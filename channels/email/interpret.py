@@ -86,7 +86,7 @@ def _interpret(raw: bytes, settings: EmailSettings, tokens: Tokens, recipients: 
         return _quarantined(raw, "Who sent it cannot be read, so there is nobody to answer.", mail)
     proved = bool(address) and verified(mail, settings.authserv_id)
     words = split(mail.text, mail.sender.name)
-    message = _message(mail, words, proved, automatic, settings, tokens, recipients)
+    message = replace(_message(mail, words, proved, automatic, settings, tokens, recipients), raw=raw)
     failed = _failed(mail, automatic, tokens)
     return Reading((*failed, message), mail, words, proved, automatic)
 
