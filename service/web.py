@@ -64,8 +64,8 @@ def mount(app: FastAPI, context: Context) -> None:
                 context.limits.count_message(request.scope, channel, each)
         messages = await flow.take(context, channel, parsed)
         answer: Any = {"ok": True}
-        for each, message in zip((each for each in parsed if isinstance(each, Inbound)), messages, strict=True):
-            answer = channel.reply(each.external_id, message.seq)
+        for message in messages:
+            answer = channel.reply(message.external_id or "", message.seq)
         return JSONResponse(answer)
 
     async def reader(name: str, request: Request, after: str = "") -> AsyncIterator[tuple[Channel, str, int]]:
@@ -108,7 +108,8 @@ async def read_body(request: Request, most: int) -> bytes:
 async def to_webhook(request: Request, body: bytes) -> Webhook:
     headers = {key.lower(): value for key, value in request.headers.items()}
     form = None
-    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+    urlencoded = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if urlencoded and len(body) <= MOST_AT_ONCE:  # a longer one is the channel's to read, which has a thread for it
         request._body = body  # the stream is read already; Starlette's own parse is the one a signature is checked on
         # How long the body may be was asked before; one field may be all of it.
         fields = await request.form(max_part_size=len(body) + 1)
