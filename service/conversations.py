@@ -92,7 +92,8 @@ async def _thread_referred_to(session: AsyncSession, channel: str, inbound: Inbo
         .where(Message.channel == channel, name.in_(inbound.refers_to), Identity.external_id == inbound.sender)
         for name in (col(Message.external_id), col(Message.known_as))
     )
-    found = (await session.exec(union_all(*queries).order_by("id"))).all()
+    both = union_all(*queries).order_by("id")
+    found = (await session.exec(both)).all()  # type: ignore[call-overload]  # SQLModel knows no unions
     threads = {name: thread for name, thread, _ in found}
     return next((threads[name] for name in inbound.refers_to if name in threads), None)
 

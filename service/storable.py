@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from channels.base import Inbound, Parsed, Quarantined, StatusUpdate
 
@@ -24,7 +24,6 @@ KEYS: Mapping[type, Sequence[str]] = {
     StatusUpdate: ("external_id", "key"),
     Quarantined: ("external_id",),
 }
-P = TypeVar("P", Inbound, StatusUpdate, Quarantined)
 
 
 class Unstorable(Exception):
@@ -51,9 +50,9 @@ class Failures:
         return count >= MOST_FAILURES
 
 
-def fit(what: P) -> P:
+def fit(what: Parsed) -> Parsed:
     """As it was, but for signs that a database refuses and for what is longer than an index takes."""
-    found = _clean(what)
+    found: Parsed = _clean(what)
     found = replace(found, **{name: as_key(getattr(found, name)) for name in KEYS[type(what)]})
     if isinstance(found, Inbound):
         referred = tuple(as_key(each) for each in found.refers_to[:MOST_REFERRED])

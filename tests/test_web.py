@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import event
 from sqlmodel import func, select
+from starlette.requests import Request
 
 from service import lease, staff_verbs, web
 from service.app import create_app
@@ -84,6 +85,16 @@ async def test_surrogates_and_nul_are_taken_and_cleaned(db) -> None:
     assert (await Outside(context).post(body)).status_code == 200
     async with db.read() as session:
         assert (await session.exec(select(Message))).one().text == "ab ?"
+
+
+async def test_a_long_form_is_left_to_the_channel_that_takes_such() -> None:
+    """To read it takes seconds, in which nobody else is served, and it is not known yet who sent it."""
+    headers = [(b"content-type", b"application/x-www-form-urlencoded")]
+    short, long = b"a=%41", b"a=" + b"%41" * 100_000
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": headers}
+    given = [await web.to_webhook(Request(scope), body) for body in (short, long)]
+    assert [each.form for each in given] == [[("a", "A")], None]
+    assert [each.body for each in given] == [short, long]
 
 
 async def test_an_unexpected_failure_is_a_sentence_and_no_stack_trace(db) -> None:
