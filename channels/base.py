@@ -252,6 +252,13 @@ class Channel:
         """What the webhook's caller gets as JSON with its 200."""
         return {"ok": True}
 
+    async def check(self) -> Sequence[tuple[bool, str]]:
+        """Try its vendor out, for `firstline check --deep`: of each part whether it is well, and a sentence.
+
+        Nothing is sent and nothing taken. Raises nothing that a vendor could be the reason of.
+        """
+        return ()
+
     def pages(self) -> APIRouter | None:
         """Routes of the channel's own (a script, a session), mounted below /channels/{name}."""
         return None

@@ -212,7 +212,8 @@ def evaluate(
 @app.command()
 def check(
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also try everything out: database, model, index, Claude's key (one call).")
+        bool,
+        typer.Option("--deep", help="Also try everything out: database, model, index, mail servers, Claude."),
     ] = False,
 ) -> None:
     """Say in plain words what is configured, what is off, and which variable turns it on."""
@@ -234,9 +235,11 @@ async def _check(settings: Settings) -> bool:
 
 
 async def _check_deep(settings: Settings, show: Any) -> list[tuple[bool | None, str]]:
+    from service.app import build_channels
     from service.deep import examine
 
-    return [each async for each in examine(settings, make_embedder(), show)]
+    channels = build_channels(settings, environ()).values()
+    return [each async for each in examine(settings, make_embedder(), show, channels)]
 
 
 def _say(findings: list[tuple[bool | None, str]]) -> bool:

@@ -8,7 +8,7 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, func, select
 
+from channels.base import Channel
 from knowledge.embedder import Embedder
 from service import migrations
 from service.calls import span
@@ -45,13 +46,17 @@ class Deep:
     settings: Settings
     db: Database
     embedder: Embedder
+    channels: Collection[Channel] = ()
 
 
 async def examine(
-    settings: Settings, embedder: Embedder, progress: Callable[[int, int, str], None]
+    settings: Settings,
+    embedder: Embedder,
+    progress: Callable[[int, int, str], None],
+    channels: Collection[Channel] = (),
 ) -> AsyncIterator[Finding]:
     """All the checks, one after the other. Without a database that answers the rest would only say so again."""
-    deep = Deep(settings, Database(settings.url), embedder)
+    deep = Deep(settings, Database(settings.url), embedder, channels)
     try:
         for done, (title, check) in enumerate(CHECKS):
             progress(done, len(CHECKS), title)
@@ -205,11 +210,20 @@ async def claude(deep: Deep) -> AsyncIterator[Finding]:
         yield True, f"ANTHROPIC_API_KEY: Claude's API was asked over the network, and {known}."
 
 
+async def vendors(deep: Deep) -> AsyncIterator[Finding]:
+    """What the channels that are on find at the other end."""
+    for channel in deep.channels:
+        if not channel.missing:
+            for fine, sentence in await channel.check():
+                yield fine, f"{channel.title}: {sentence}"
+
+
 #: What is being done while it takes its time, and the check.
 CHECKS: tuple[tuple[str, Callable[[Deep], AsyncIterator[Finding]]], ...] = (
     ("Looking at DATA_DIR", files),
     ("Looking at PUBLIC_BASE_URL", address),
     ("Asking Claude's API", claude),
+    ("Trying the channels' servers", vendors),
     ("Trying the database", database),
     ("Reading the database through", integrity),
     ("Looking for stuck work", owed),

@@ -1,5 +1,6 @@
 """The channel: settings, tokens, ways in and the way out, put together."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from channels.demo import mailbox
 from channels.email import inbound, listening, settings, smtp
 from channels.email.compose import compose
 from channels.email.interpret import UNVERIFIED
+from channels.email.mailbox import try_out
 from channels.email.read_mail import read_mail
 from channels.email.tokens import Tokens
 
@@ -59,6 +61,16 @@ class EmailChannel(Channel):
         letter = compose(self.settings, self.tokens, outbound, self.clock())
         await smtp.send(self.settings.smtp, letter.sender, letter.recipient, letter.content)
         return Receipt(external_id=letter.message_id)
+
+    async def check(self) -> Sequence[tuple[bool, str]]:
+        """Whether the mail servers know us: connected to, encrypted as asked, and logged in."""
+        found = [
+            (self.settings.smtp, "takes mail from us", await smtp.try_out(self.settings.smtp, self.settings.domain))
+        ]
+        if self.settings.imap.host:
+            wrong = await asyncio.to_thread(try_out, self.settings)
+            found.append((self.settings.imap, f"opens {self.settings.folder} for us", wrong))
+        return [(not wrong, wrong or f"The mail server {each} {does}.") for each, does, wrong in found]
 
     def address(self, recipient: str, memo: Mapping[str, Any]) -> str:
         to = memo.get("to")

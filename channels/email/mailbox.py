@@ -168,6 +168,15 @@ def opened(settings: EmailSettings, connected: "Connected") -> Iterator[Box]:
         yield folder
 
 
+def try_out(settings: EmailSettings) -> str:
+    """Log in and open the folder, and change nothing; what is wrong, in a sentence, or nothing."""
+    try:
+        with opened(settings, Connected()):
+            return ""
+    except Unreachable as error:
+        return str(error)
+
+
 class Connected:
     """The connection there is now, so that it can be cut from another thread: that ends every wait on it."""
 

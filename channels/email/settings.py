@@ -34,6 +34,9 @@ class Server:
     user: str = ""
     password: str = field(default="", repr=False)
 
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port} ({'in the clear' if self.security == 'none' else self.security})"
+
 
 @dataclass(frozen=True)
 class EmailSettings:

@@ -69,16 +69,7 @@ async def hand_over(
     Also when cancelled after the mail began to be handed over it raises Failed: that must not be forgotten.
     """
     until = asyncio.get_running_loop().time() + in_all
-    client = SMTP(
-        hostname=server.host,
-        port=server.port,
-        local_hostname=sender.rpartition("@")[2],  # what this machine calls itself may take long to learn
-        timeout=seconds,
-        use_tls=server.security == "tls",
-        # True, not None: a server that does not offer it gets nothing, rather than everything in the clear.
-        start_tls=server.security == "starttls",
-    )
-    stage = CONNECTION
+    client, stage = _client(server, sender.rpartition("@")[2], seconds), CONNECTION
     try:
         async with asyncio.timeout_at(until):
             await client.connect()
@@ -107,6 +98,37 @@ async def hand_over(
         raise
     finally:
         client.close()
+
+
+async def try_out(server: Server, domain: str, *, seconds: float = ANSWER_SECONDS) -> str:
+    """Connect, encrypt and log in, and send nothing; what is wrong, in a sentence, or nothing."""
+    client, stage = _client(server, domain, seconds), CONNECTION
+    try:
+        await client.connect()
+        await client.ehlo()
+        if server.user:
+            stage = LOGIN
+            await client.login(server.user, server.password)
+        with contextlib.suppress(SMTPException, OSError):
+            await client.quit(timeout=GOODBYE_SECONDS)
+    except (SMTPException, OSError, ValueError) as error:
+        failed = Failed(stage, error)
+        return refusals.judge(failed.stage, failed.code, failed.said, failed.error)[0]
+    finally:
+        client.close()
+    return ""
+
+
+def _client(server: Server, domain: str, seconds: float) -> SMTP:
+    return SMTP(
+        hostname=server.host,
+        port=server.port,
+        local_hostname=domain,  # what this machine calls itself may take long to learn
+        timeout=seconds,
+        use_tls=server.security == "tls",
+        # True, not None: a server that does not offer it gets nothing, rather than everything in the clear.
+        start_tls=server.security == "starttls",
+    )
 
 
 async def _options(client: SMTP, recipient: str) -> list[str]:
