@@ -16,6 +16,7 @@ from dashboard import rights
 from knowledge.articles import Article, ArticleVersion
 from knowledge.embedding import Content
 from service.app import build_channels, create_app, stop
+from service.demo import demo_environ
 from service.models import Attachment, Conversation, Decision, Message, Quarantine, Staff
 from service.staff import ROLES, hash_password, open_session
 from tests.desk_kit import ORIGIN, Desk
@@ -46,6 +47,10 @@ TABLE: dict[str, tuple[str, ...]] = {
     "GET /channels/webchat/widget.js": EVERYBODY,
     "POST /channels/{name}": VISITORS,
     "GET /channels/{name}/stream": VISITORS,
+    "GET /mailbox/": EVERYBODY,
+    "GET /mailbox/version": EVERYBODY,
+    "GET /mailbox/mailbox{kind}": EVERYBODY,
+    "POST /mailbox/me": EVERYBODY,
     "MOUNT /desk/static": EVERYBODY,
     "GET /desk/login": EVERYBODY,
     "POST /desk/logout": STAFF,
@@ -90,7 +95,15 @@ TABLE: dict[str, tuple[str, ...]] = {
     "GET /desk/files/{file_id}": STAFF,
 }
 #: Routes that answer everybody alike, and not with what was asked for: a wrong password, an unknown page.
-ALIKE = {"POST /desk/login": 401, "GET /desk/{rest:path}": 404}
+ALIKE = {
+    "POST /desk/login": 401,
+    "GET /desk/{rest:path}": 404,
+    # The demo's mailbox is anybody's, and empty here: nothing of this server listens for its mail.
+    "POST /mailbox/send": 502,
+    "GET /mailbox/{id}": 404,
+    "GET /mailbox/{id}/html": 404,
+    "POST /mailbox/{id}/{trick}": 404,
+}
 
 
 class World:
@@ -99,7 +112,7 @@ class World:
     def __init__(self, db: Any, tmp_path: Any) -> None:
         self.desk = Desk(db, data_dir=tmp_path)
         context = self.desk.context
-        context.channels = build_channels(context.settings, {})
+        context.channels = build_channels(context.settings, demo_environ({}))
         context.knowledge, context.agent = NoKnowledge(), ScriptedAgent()
         self.context, self.app = context, create_app(context, demo=True)
         self.chat = context.channels["webchat"]
@@ -157,7 +170,13 @@ class World:
         number = await self.article()
         verb = "reply" if "conversations" in path else "enable" if "staff" in path else "unpublish"
         form |= {"text": "A reply.", "title": "B", "body": "More.", "base": "2", "version": "2", "question": "why?"}
-        form |= {"value": "right", "email": "nobody@example.org", "password": "wrong", "key": str(uuid.uuid4())}
+        form |= {
+            "value": "right",
+            "email": "nobody@example.org",
+            "address": "a@b.example",
+            "password": "wrong",
+            "key": str(uuid.uuid4()),
+        }
         form["page"] = uuid.uuid4().hex
         form |= {"name": "Nobody", "current": PASSWORD, "new": PASSWORD[::-1], "again": PASSWORD[::-1]}
         bad, file = await self.came(conversation)
@@ -172,6 +191,9 @@ class World:
                 "number": 1,
                 "staff_id": other and other.id,
                 "row_id": bad,
+                "id": 1,
+                "kind": ".css",
+                "trick": "again",
                 "file_id": file,
                 "verb": verb,
                 "rest": "no/such/page",

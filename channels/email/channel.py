@@ -4,7 +4,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from channels.base import Channel, Outbound, Parsed, Receipt, Receive, Setup, Webhook
+from fastapi import APIRouter
+
+from channels.base import Channel, Outbound, Page, Parsed, Receipt, Receive, Setup, Webhook
+from channels.demo import mailbox
 from channels.email import inbound, listening, settings, smtp
 from channels.email.compose import compose
 from channels.email.interpret import UNVERIFIED
@@ -18,11 +21,10 @@ class EmailChannel(Channel):
     name = "email"
     title = "Email"
     max_length = 20_000
-    give_up_after = 24 * 3_600.0  # an answer by mail is still of use when its mail server was away for a day
-    longest_pause = 1_800.0
-    # A person asks no faster; two machines that answer each other, unnoticed, are stopped by it.
-    most_automatic_an_hour = 10
-    most_automatic_unseen = 8
+    give_up_after = 4 * 24 * 3_600.0  # mail servers are away for days, and mail is still of use then
+    longest_pause = 2 * 3_600.0
+    most_automatic_an_hour = 3
+    most_automatic_unseen = 10
 
     def __init__(self, setup: Setup, clock: Callable[[], float] = time.time) -> None:
         super().__init__(setup)
@@ -34,6 +36,17 @@ class EmailChannel(Channel):
             self.max_body = inbound.MOST_BODY
         if self.settings.imap.host or self.settings.lmtp:
             self.listen = self._listen
+
+    @classmethod
+    def demo_environ(cls) -> Mapping[str, str]:
+        return mailbox.environ()
+
+    def demo(self) -> tuple[Page, APIRouter] | None:
+        """The customer's mailbox, where this is the demo's company: its address can be nobody's (RFC 2606)."""
+        settings = self.settings
+        if self.missing or settings.address != mailbox.ADDRESS or not settings.lmtp:
+            return None
+        return mailbox.mailbox(mailbox.Mail(settings.address, settings.lmtp, (settings.smtp.host, settings.smtp.port)))
 
     @classmethod
     def commands(cls) -> Sequence[Callable[..., None]]:

@@ -92,7 +92,7 @@ def test_a_question_is_answered_in_its_thread_and_a_person_goes_on_in_it(
     came(customer, 2)
     desk = desk_of(new_context, live_server, "Nora Quill")
     expect(desk.locator(".message.by-customer")).to_have_count(2)
-    expect(desk.locator(".message.by-customer .text").nth(1)).to_have_text("It came broken. I want a person.")
+    expect(desk.locator(".message.by-customer > .text").nth(1)).to_have_text("It came broken. I want a person.")
     with desk.expect_download() as saved:
         desk.get_by_role("link", name="photo.png").click()
     assert saved.value.path().read_bytes() == b"\x89PNG"
