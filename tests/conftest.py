@@ -34,6 +34,7 @@ LONG = (
     "browser/test_editor",
     "browser/test_together",
     "browser/test_dashboard",
+    "browser/test_mailbox",
     "browser/test_widget_limits",
     "browser/test_figures",
     "browser/test_accounts",
