@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam
 from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -30,12 +30,25 @@ from service.wake import NEW_CONVERSATION
 #: After this many seconds a resolved conversation that is written to again begins anew with the agent.
 REOPEN_TO_PERSON_SECONDS = 24 * 3600.0
 
+_READ = select(Conversation, clock()).execution_options(populate_existing=True)
+_BY_ID = _READ.where(col(Conversation.id) == bindparam("id"))
+_LOCK, _LOCK_FREE = _BY_ID.with_for_update(), _BY_ID.with_for_update(skip_locked=True)
+_LOCK_THREAD = _READ.where(
+    col(Conversation.channel) == bindparam("channel"), col(Conversation.thread) == bindparam("thread")
+).with_for_update()
+
 
 async def lock(session: AsyncSession, conversation_id: int, *, skip_locked: bool = False) -> Conversation | None:
     """The conversation as it is now, held by this transaction: whoever writes to it does so under this lock."""
-    statement = select(Conversation).where(Conversation.id == conversation_id)
-    statement = statement.with_for_update(skip_locked=skip_locked).execution_options(populate_existing=True)
-    return (await session.exec(statement)).first()
+    return await _locked(session, _LOCK_FREE if skip_locked else _LOCK, id=conversation_id)
+
+
+async def _locked(session: AsyncSession, statement: Any, **which: Any) -> Conversation | None:
+    found = (await session.exec(statement, params=which)).first()
+    if found is None:
+        return None
+    session.info.setdefault("now", found[1])  # asked along with it: the next thing to be known is often the time
+    return found[0]
 
 
 def touch(session: AsyncSession, conversation: Conversation, at: float | None = None) -> int:
@@ -44,27 +57,26 @@ def touch(session: AsyncSession, conversation: Conversation, at: float | None = 
     conversation.changed = conversation.clock
     conversation.updated_at = max(conversation.updated_at, time.time() if at is None else at)
     session.add(conversation)
-    wake(session, conversation.id)
+    wake(session, conversation.id, conversation.clock)
     return conversation.clock
 
 
 async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Conversation:
     """The conversation an inbound message belongs to, locked; made with its customer if it is the first.
 
-    That is where an earlier message of the same sender's that it refers to is, else that of its thread.
+    That is where an earlier message of the same sender's that it refers to is, else that of its thread. Raises
+    IntegrityError if another process made it in the same moment: a new transaction finds it.
     """
     thread = await _thread_referred_to(session, channel, inbound) or inbound.thread
-    statement = select(Conversation).where(Conversation.channel == channel, Conversation.thread == thread)
-    statement = statement.with_for_update().execution_options(populate_existing=True)
-    conversation = (await session.exec(statement)).first()
+    conversation = await _locked(session, _LOCK_THREAD, channel=channel, thread=thread)
     if conversation is None:
         identity = await _identity(session, channel, inbound)
-        await _insert_once(
-            session,
-            Conversation(customer_id=identity.customer_id, identity_id=identity.id, channel=channel, thread=thread),
+        conversation = Conversation(
+            customer_id=identity.customer_id, identity_id=identity.id, channel=channel, thread=thread
         )
+        session.add(conversation)
+        await session.flush()
         wake(session, NEW_CONVERSATION)
-        conversation = (await session.exec(statement)).one()
     return conversation
 
 
@@ -95,19 +107,9 @@ async def _identity(session: AsyncSession, channel: str, inbound: Inbound) -> Id
     session.add(customer)
     await session.flush()
     made = Identity(customer_id=customer.id, channel=channel, external_id=inbound.sender, verified=inbound.verified)
-    if not await _insert_once(session, made):
-        await session.delete(customer)
-    return (await session.exec(query)).one()
-
-
-async def _insert_once(session: AsyncSession, row: Any) -> bool:
-    """Insert `row` unless another process just did."""
-    try:
-        async with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return False
-    return True
+    session.add(made)
+    await session.flush()
+    return made
 
 
 def add_message(session: AsyncSession, conversation: Conversation, **fields: Any) -> Message:
@@ -150,10 +152,9 @@ async def say(
         status="queued",
         decision_id=decision.id if decision else None,
     )
-    await session.flush()
     session.add(
         Delivery(
-            message_id=message.id,
+            message=message,
             conversation_id=conversation.id,
             channel=conversation.channel,
             author=author,
@@ -188,13 +189,13 @@ async def conclude(
     )
     session.add(decision)
     await session.flush()
-    conversation.topic = response.topic or conversation.topic
     if isinstance(verdict, Escalate):
         await escalate(session, conversation, verdict.reason, decision)
     else:
         for message in owed:
             message.status, message.answered_by = "answered", decision.id
             session.add(message)
+    conversation.topic = response.topic or conversation.topic
     sources = [{"title": title, "url": f"{base_url}/help/{slug}"} for slug, title in getattr(verdict, "sources", ())]
     first = "" if conversation.disclosed else disclosure
     await say(
@@ -213,9 +214,8 @@ async def escalate(
     session: AsyncSession, conversation: Conversation, reason: str, decision: Decision | None = None
 ) -> None:
     """Call for a person, before whom everything unanswered is. What the customer reads about it is the caller's."""
-    for message in await owed_messages(session, conversation.id):
-        message.status, message.answered_by = "escalated", decision.id if decision else None
-        session.add(message)
+    owed = update(Message).where(col(Message.conversation_id) == conversation.id, col(Message.status) == "owed")
+    await session.exec(owed.values(status="escalated", answered_by=decision.id if decision else None))
     conversation.state, conversation.ready_at, conversation.owed_since = "waiting", None, None
     session.add(
         Escalation(
@@ -276,7 +276,7 @@ def audit(
 
 
 async def now(session: AsyncSession) -> float:
-    """The database's time when this transaction first asked for it, which is after it had its lock."""
+    """The database's time when this transaction first asked for it, which is when it had its lock."""
     if "now" not in session.info:
         session.info["now"] = (await session.exec(select(clock()))).one()
     return session.info["now"]

@@ -1,11 +1,11 @@
 """The one database: SQLite or PostgreSQL, its clock, and its transactions."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Double, event
+from sqlalchemy import Double, Executable, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import FunctionElement
@@ -37,14 +37,19 @@ BUSY_SECONDS = 30.0
 
 
 class Database:
-    """Sessions on one engine. `read()` never blocks a writer; `write()` is one transaction, committed at its end."""
+    """Sessions on one engine. `read()` never blocks a writer; `write()` is one transaction, committed at its end.
+
+    `look()` is for what is asked all the time and with one statement, which needs no transaction.
+    """
 
     def __init__(self, url: str, waker: Waker | None = None, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.url = url
         self.sqlite = url.startswith("sqlite")
         self.waker = waker or Waker(url)
         self.engine: AsyncEngine = _sqlite(url, busy_seconds) if self.sqlite else _postgresql(url)
-        self._writer = self.engine.execution_options(immediate=True)
+        self._writer = self.engine.execution_options(begins="BEGIN IMMEDIATE")
+        alone = {"begins": None} if self.sqlite else {"isolation_level": "AUTOCOMMIT"}
+        self._looker = self.engine.execution_options(**alone)
         self._turn, self._busy_seconds = asyncio.Lock(), busy_seconds
 
     @asynccontextmanager
@@ -52,17 +57,22 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
 
+    async def look(self, statement: Executable, **values: Any) -> Sequence[Any]:
+        """The rows of one statement that reads, as they all were at one moment."""
+        async with self._looker.connect() as connection:
+            return (await connection.execute(statement, values)).all()
+
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction. What `wake` was told during it is made known to readers after the commit."""
         async with self._in_turn(), AsyncSession(self._writer, expire_on_commit=False) as session:
             yield session
-            changed: set[int] = session.info.get("changed", set())
+            changed: dict[int, int] = session.info.get("changed", {})
             if changed and not self.sqlite:
                 await self.waker.notify(session, changed)
             await session.commit()
         if changed:
-            self.waker.wake(changed)
+            self.waker.tell(changed)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -91,9 +101,12 @@ class Database:
         await self.engine.dispose()
 
 
-def wake(session: AsyncSession, conversation_id: int) -> None:
-    """When this transaction has committed, wake whoever waits for work or reads this conversation."""
-    session.info.setdefault("changed", set()).add(conversation_id)
+def wake(session: AsyncSession, conversation_id: int, at: int = 0) -> None:
+    """When this transaction has committed, wake whoever waits for work or reads this conversation.
+
+    `at`: its clock, as far as this transaction moved it.
+    """
+    session.info.setdefault("changed", {})[conversation_id] = at
 
 
 def _sqlite(url: str, busy_seconds: float) -> AsyncEngine:
@@ -115,8 +128,8 @@ def _sqlite(url: str, busy_seconds: float) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
-        immediate = connection.get_execution_options().get("immediate")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        if statement := connection.get_execution_options().get("begins", "BEGIN"):
+            connection.exec_driver_sql(statement)
 
     return engine
 

@@ -2,23 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
-from sqlalchemy.orm import aliased
-from sqlmodel import col, exists, func, select
+from sqlalchemy.orm import joinedload
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, StatusUpdate, Undeliverable
-from service import conversations
+from service import conversations, due
 from service.context import Context
 from service.db import clock
 from service.models import Conversation, Delivery, Identity, Message
 from service.retries import MOST_ATTEMPTS, backoff
 
 log = structlog.get_logger()
+
+#: A delivery is read with what it carries.
+MESSAGE = joinedload(Delivery.message, innerjoin=True)  # type: ignore[arg-type] (SQLModel types it as the row)
 
 
 @dataclass(frozen=True)
@@ -44,36 +46,20 @@ class Refusal:
     quiet: bool
 
 
-def deliverable() -> tuple[Any, ...]:
-    """Owed, held by nobody, and the first of its conversation: customers read in the order we wrote."""
-    earlier = aliased(Delivery)
-    blocked = exists().where(
-        col(earlier.conversation_id) == col(Delivery.conversation_id),
-        col(earlier.due_at).is_not(None),
-        col(earlier.seq) < col(Delivery.seq),
-    )
-    return col(Delivery.due_at).is_not(None), col(Delivery.lease_until) < clock(), ~blocked
+async def claim_delivery(context: Context, candidates: Sequence[tuple[int, int]] | None = None) -> Parcel | None:
+    """The first of the due deliveries, marked as being sent. What forbids sending it is asked in the same transaction.
 
-
-async def claim_delivery(context: Context, full: Collection[str] = ()) -> Parcel | None:
-    """The next due delivery, marked as being sent. What forbids sending it is asked here, in the same transaction.
-
-    `full`: channels on which this process sends as much as it may.
+    `candidates`: as due.look found them.
     """
-    due = (
-        select(Delivery.id, Delivery.conversation_id)
-        .where(col(Delivery.due_at) <= clock(), col(Delivery.channel).not_in(full), *deliverable())
-        .order_by(col(Delivery.due_at))
-        .limit(8)
-    )
-    async with context.db.read() as session:
-        candidates = (await session.exec(due)).all()
+    if candidates is None:
+        candidates = (await due.look(context)).deliveries
     for delivery_id, conversation_id in candidates:
         try:
             async with _locked_delivery(context, delivery_id, conversation_id) as found:
                 parcel = await _begin(context, *found) if found else None
             if found and not parcel:
-                _count(context, found[2], found[2].state)
+                _, _, delivery, _ = found
+                _count(context, delivery, delivery.state)
             if parcel:
                 return parcel
         except Exception as error:  # durable work: one row that cannot be prepared must not hold up all others
@@ -85,16 +71,23 @@ async def claim_delivery(context: Context, full: Collection[str] = ()) -> Parcel
 @contextlib.asynccontextmanager
 async def _locked_delivery(
     context: Context, delivery_id: int, conversation_id: int
-) -> AsyncIterator[tuple[AsyncSession, Conversation, Delivery] | None]:
-    """A transaction that holds a due delivery; None where somebody else does."""
+) -> AsyncIterator[tuple[AsyncSession, Conversation, Delivery, Identity] | None]:
+    """A transaction that holds a due delivery, and whom it goes to; None where somebody else does."""
     async with context.db.write() as session:
         # Always the conversation first: whoever takes over locks in the same order.
         conversation = await conversations.lock(session, conversation_id, skip_locked=True)
-        ours = select(Delivery).where(
-            Delivery.id == delivery_id, col(Delivery.due_at) <= clock(), col(Delivery.lease_until) < clock()
+        if conversation is None:
+            yield None
+            return
+        ours = (
+            select(Delivery, Identity)
+            .join(Conversation, col(Conversation.id) == col(Delivery.conversation_id))
+            .join(Identity, col(Identity.id) == col(Conversation.identity_id))
+            .where(Delivery.id == delivery_id, col(Delivery.due_at) <= clock(), col(Delivery.lease_until) < clock())
+            .options(MESSAGE)
         )
-        delivery = (await session.exec(ours)).first() if conversation else None
-        yield (session, conversation, delivery) if conversation and delivery else None
+        found = (await session.exec(ours)).first()
+        yield (session, conversation, *found) if found else None
 
 
 async def _set_aside(context: Context, delivery_id: int, conversation_id: int, error: str) -> None:
@@ -102,7 +95,7 @@ async def _set_aside(context: Context, delivery_id: int, conversation_id: int, e
     async with _locked_delivery(context, delivery_id, conversation_id) as found:
         if found is None:
             return
-        session, conversation, delivery = found
+        session, conversation, delivery, _ = found
         delivery.attempts += 1
         if delivery.attempts >= MOST_ATTEMPTS:
             await _fail(session, conversation, delivery, f"It could not be prepared for sending ({error}).")
@@ -127,12 +120,11 @@ def _count(context: Context, delivery: Delivery, outcome: str) -> None:
 
 
 async def _begin(
-    context: Context, session: AsyncSession, conversation: Conversation, delivery: Delivery
+    context: Context, session: AsyncSession, conversation: Conversation, delivery: Delivery, identity: Identity
 ) -> Parcel | None:
     """Mark it as being sent, or settle it if it must not be."""
     channel = context.channels.get(delivery.channel)
     unknown = delivery.state in ("sending", "uncertain")
-    identity = (await session.exec(select(Identity).where(Identity.id == conversation.identity_id))).one()
     refusal = _refusal(context, channel, conversation, delivery)
     if not refusal and channel and delivery.author != "person" and not unknown:
         delivery.recipient = channel.address(identity.external_id, conversation.memo)
@@ -157,7 +149,7 @@ async def _begin(
     delivery.fence += 1
     delivery.attempts += 1
     session.add(delivery)
-    message = (await session.exec(select(Message).where(Message.id == delivery.message_id))).one()
+    message = delivery.message
     assert channel is not None
     outbound = Outbound(
         key=message.external_id or "",
@@ -310,7 +302,7 @@ async def _retry(
 
 async def _fenced(session: AsyncSession, parcel: Parcel) -> Delivery | None:
     query = select(Delivery).where(Delivery.id == parcel.delivery_id, Delivery.fence == parcel.fence)
-    return (await session.exec(query.with_for_update())).first()
+    return (await session.exec(query.options(MESSAGE).with_for_update(of=Delivery))).first()
 
 
 async def _fail(

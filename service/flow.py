@@ -4,13 +4,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
-from sqlmodel import col, select
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Inbound, Kind, Parsed, Quarantined, StatusUpdate
-from service import attachments, conversations, delivery, lease
+from service import asking, attachments, conversations, delivery, lease
 from service.agent import Asked, Response, failed
 from service.agent.screen import never_mind
 from service.context import Context
@@ -22,12 +24,10 @@ from service.wake import NEW_CONVERSATION
 
 log = structlog.get_logger()
 
-#: What the agent sees of the conversation so far.
-HISTORY_MESSAGES = 12
 #: "Never mind" is said in few characters; a longer message says something else too.
 SHORT_MESSAGE = 200
-#: Why a message that came while a person was called for is the agent's to answer.
-TAKEN_BACK = "The customer no longer wanted a person."
+#: How often what was brought is stored at most, while others store the same senders and threads for the first time.
+TAKE_TRIES = 5
 
 DISCLOSURE = (
     "You are writing with an AI assistant of {company}, which answers from the help centre. "
@@ -54,17 +54,15 @@ async def take(
     Gives the messages in it; those seen before as they were stored then.
     """
     with context.steps("receive", channel=channel.name) as step:
-        taken: list[tuple[Message, bool]] = []
-        async with context.db.write() as session:
-            for each in parsed:
-                if isinstance(each, Inbound):
-                    taken.append(await _store(context, session, channel, each))
-                elif isinstance(each, StatusUpdate):
-                    await delivery.update(session, channel, each)
-                else:
-                    await _quarantine(context, session, channel, each)
-            if also:
-                await also(session)
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                taken = await _take(context, channel, parsed, also)
+                break
+            except IntegrityError:  # another process stored some of it in the same moment: now it is seen
+                if tries == TAKE_TRIES:
+                    raise
         for message, is_new in taken:
             status = message.status if is_new else "known"
             step.note(conversation=message.conversation_id, seq=message.seq, status=status)
@@ -78,6 +76,27 @@ async def take(
                     status=message.status,
                 )
     return [message for message, _ in taken]
+
+
+async def _take(
+    context: Context,
+    channel: Channel,
+    parsed: Sequence[Parsed],
+    also: Callable[[AsyncSession], Awaitable[None]] | None,
+) -> list[tuple[Message, bool]]:
+    """The messages, and of each whether it was stored just now."""
+    taken: list[tuple[Message, bool]] = []
+    async with context.db.write() as session:
+        for each in parsed:
+            if isinstance(each, Inbound):
+                taken.append(await _store(context, session, channel, each))
+            elif isinstance(each, StatusUpdate):
+                await delivery.update(session, channel, each)
+            else:
+                await _quarantine(context, session, channel, each)
+        if also:
+            await also(session)
+    return taken
 
 
 async def _store(context: Context, session: AsyncSession, channel: Channel, inbound: Inbound) -> tuple[Message, bool]:
@@ -104,8 +123,9 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
         reason=reason,
         answered_by=decision_id,
     )
-    await session.flush()
-    await attachments.keep(session, message, inbound.attachments)
+    if inbound.attachments:
+        await session.flush()
+        await attachments.keep(session, message, inbound.attachments)
     if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers
         conversation.subject, conversation.memo = message.subject, dict(inbound.memo)
     conversation.last_customer_at = context.clock()
@@ -155,7 +175,7 @@ async def _place(
         await conversations.reopen(session, conversation)
     if conversation.state == "waiting" and conversation.assigned_to is None and taken_back:
         await conversations.give_turn_to_agent(session, conversation)
-        reason = TAKEN_BACK
+        reason = asking.TAKEN_BACK
     if conversation.state == "waiting":
         call = await conversations.open_call(session, conversation)
         return "escalated", "", call.decision_id if call else None
@@ -183,7 +203,7 @@ async def respond(context: Context, claim: lease.Claim) -> None:
 
 
 async def _respond(context: Context, claim: lease.Claim, step: Step) -> None:
-    asked, owed = await _asked(context, claim)
+    asked, owed = await asking.read(context, claim)
     if not owed:
         async with lease.still_ours(context, claim):
             return
@@ -218,34 +238,6 @@ async def _respond(context: Context, claim: lease.Claim, step: Step) -> None:
     )
 
 
-async def _asked(context: Context, claim: lease.Claim) -> tuple[Asked, list[Message]]:
-    """What the agent is to answer: the messages without an answer, and what was said before them."""
-    async with context.db.read() as session:
-        owed = await conversations.owed_messages(session, claim.conversation_id)
-        first = owed[0].seq if owed else 0
-        earlier = (
-            select(Message)
-            .where(
-                Message.conversation_id == claim.conversation_id,
-                Message.seq < first,
-                col(Message.author).in_(("customer", "agent", "person")),
-                col(Message.status).not_in(("cancelled", "failed", "ignored")),
-            )
-            .order_by(col(Message.seq).desc())
-            .limit(HISTORY_MESSAGES)
-        )
-        history = list((await session.exec(earlier)).all())[::-1]
-    asked = Asked(
-        text="\n".join(message.text for message in owed),
-        history=tuple((message.author, message.text) for message in history),
-        wants_person=any(message.kind == Kind.PERSON for message in owed),
-        resumed=any(message.reason == TAKEN_BACK for message in owed),
-        conversation_id=claim.conversation_id,
-        begun_before=claim.attempts > 1,
-    )
-    return asked, owed
-
-
 async def _think(context: Context, claim: lease.Claim, asked: Asked) -> Response | None:
     """The agent's response; None if the lease was lost meanwhile. The lease is renewed for as long as it takes."""
     thinking = asyncio.create_task(context.agent.respond(asked))
@@ -265,19 +257,17 @@ async def _think(context: Context, claim: lease.Claim, asked: Asked) -> Response
         thinking.cancel()
 
 
-async def _record(context: Context, claim: lease.Claim, owed: list[Message], response: Response) -> Decision | None:
+async def _record(context: Context, claim: lease.Claim, owed: Sequence[Any], response: Response) -> Decision | None:
     """Decision, message and owed delivery in one transaction, and only if it is still the agent's turn."""
     with context.steps("record"):
         async with lease.still_ours(context, claim) as ours:
             if ours is None:
                 return None
-            session, conversation = ours
-            current = {message.id: message for message in await conversations.owed_messages(session, conversation.id)}
-            answered = [current[message.id] for message in owed if message.id in current]
+            thought_of = {message.id for message in owed}
             decision = await conversations.conclude(
-                session,
-                conversation,
-                answered,
+                ours.session,
+                ours.conversation,
+                [message for message in ours.owed if message.id in thought_of],
                 response,
                 base_url=context.settings.base_url,
                 disclosure=DISCLOSURE.format(company=context.settings.company_name),

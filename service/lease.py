@@ -3,14 +3,16 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy import Double, bindparam
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service import conversations
 from service.context import Context
 from service.db import clock, wake
-from service.models import Conversation
+from service.models import Conversation, Message
 from service.retries import backoff
 
 
@@ -24,8 +26,16 @@ class Claim:
     owed_for: float  # seconds
 
 
-async def claim_conversation(context: Context) -> Claim | None:
-    """The conversation whose response has been due for longest, leased to us."""
+@dataclass(frozen=True)
+class Ours:
+    """A conversation that a claim still holds, locked, and what is owed in it by now."""
+
+    session: AsyncSession
+    conversation: Conversation
+    owed: list[Message]
+
+
+def _claim() -> Any:
     due = (
         select(Conversation.id)
         .where(
@@ -35,15 +45,13 @@ async def claim_conversation(context: Context) -> Claim | None:
         )
         .order_by(col(Conversation.ready_at))
         .limit(1)
+        .with_for_update(skip_locked=True)
     )
-    async with context.db.read() as session:  # a look takes no lock: most wake-ups find nothing
-        if (await session.exec(due)).first() is None:
-            return None
-    statement = (
+    return (
         update(Conversation)
-        .where(col(Conversation.id) == due.with_for_update(skip_locked=True).scalar_subquery())
+        .where(col(Conversation.id) == due.scalar_subquery())
         .values(
-            lease_until=clock() + context.settings.lease_seconds,
+            lease_until=clock() + bindparam("lease_seconds", type_=Double),
             fence=col(Conversation.fence) + 1,
             attempts=col(Conversation.attempts) + 1,
         )
@@ -55,8 +63,15 @@ async def claim_conversation(context: Context) -> Claim | None:
         )
         .execution_options(synchronize_session=False)
     )
+
+
+_CLAIM = _claim()
+
+
+async def claim_conversation(context: Context) -> Claim | None:
+    """The conversation whose response has been due for longest, leased to us."""
     async with context.db.write() as session:
-        row = (await session.exec(statement)).first()
+        row = (await session.exec(_CLAIM, params={"lease_seconds": context.settings.lease_seconds})).first()
     return Claim(row[0], row[1], row[2], row[3] or 0.0) if row else None
 
 
@@ -79,22 +94,23 @@ async def renew(context: Context, claim: Claim) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def still_ours(context: Context, claim: Claim) -> AsyncIterator[tuple[AsyncSession, Conversation] | None]:
-    """The transaction that ends a claim: gives (session, conversation), or None if another holds it by now."""
+async def still_ours(context: Context, claim: Claim) -> AsyncIterator["Ours | None"]:
+    """The transaction that ends a claim; None if another holds it by now."""
     async with context.db.write() as session:
         conversation = await conversations.lock(session, claim.conversation_id)
         if conversation is None or conversation.fence != claim.fence or conversation.state != "agent":
             yield None
             return
-        yield session, conversation
+        owed = await conversations.owed_messages(session, conversation.id)
+        yield Ours(session, conversation, owed)
         conversation.lease_until, conversation.attempts = 0.0, 0
         # What came in after the agent began to think is still owed, and keeps its own time.
-        more = conversation.state == "agent" and await conversations.owed_messages(session, conversation.id)
+        more = conversation.state == "agent" and any(message.status == "owed" for message in owed)
         now = await conversations.now(session)
         conversation.owed_since = now if more else None
         conversation.ready_at = (conversation.ready_at or now) if more else None
         session.add(conversation)
-        wake(session, conversation.id)
+        wake(session, conversation.id, conversation.clock)
 
 
 async def postpone(context: Context, claim: Claim) -> None:

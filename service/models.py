@@ -7,7 +7,7 @@ import hashlib
 from typing import Any
 
 from sqlalchemy import JSON, Column, Double, ForeignKey, Index, LargeBinary, UniqueConstraint, event, false, true
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Relationship, SQLModel
 
 from service.columns import Id, empty_dict, empty_list, json_list, json_object, key, moment, ref, words
 from service.folding import fold
@@ -188,7 +188,7 @@ class Delivery(SQLModel, table=True):
     )
 
     id: int = key()
-    message_id: int = Field(sa_column=Column(Id, ForeignKey("message.id"), nullable=False, unique=True))
+    message_id: int = Field(default=None, sa_column=Column(Id, ForeignKey("message.id"), nullable=False, unique=True))
     conversation_id: int = ref("conversation.id")
     channel: str
     author: str
@@ -205,6 +205,8 @@ class Delivery(SQLModel, table=True):
     reason: str = ""
     created_at: float = moment()
     sent_at: float | None = moment(nullable=True)
+
+    message: Message = Relationship()
 
 
 class Attachment(SQLModel, table=True):

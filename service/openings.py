@@ -33,5 +33,4 @@ class Openings:
             col(Conversation.channel).in_({channel for channel, _ in asked}),
             col(Conversation.thread).in_({thread for _, thread in asked}),
         )
-        async with self._db.read() as session:
-            return {(channel, thread): id for channel, thread, id in await session.exec(query) if id is not None}
+        return {(channel, thread): id for channel, thread, id in await self._db.look(query)}

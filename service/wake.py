@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import asyncpg
@@ -47,6 +48,9 @@ class Waker:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._name = uuid.uuid4().hex  # by which our own notifications are known
+        self._polls = url.startswith("sqlite")
+        self._heard: dict[int, int] = {}  # of conversations that this process changed: the clock that it told of
         self._subscriptions: set[Subscription] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -60,6 +64,12 @@ class Waker:
         finally:
             self._subscriptions.discard(subscription)
 
+    def tell(self, changed: Mapping[int, int]) -> None:
+        """Wake for what this process has committed: conversations with their clocks."""
+        if self._polls:
+            self._heard.update(changed)
+        self.wake(changed)
+
     def wake(self, changed: Iterable[int] | None = None) -> None:
         """`None`: anything may have changed."""
         ids = None if changed is None else set(changed)
@@ -69,12 +79,12 @@ class Waker:
 
     async def notify(self, session: Any, changed: Iterable[int]) -> None:
         """Part of the caller's PostgreSQL transaction: other processes hear of it when it commits."""
-        payload = ",".join(map(str, sorted(changed)))
+        payload = f"{self._name} {','.join(map(str, sorted(changed)))}"
         await session.exec(text("SELECT pg_notify(:channel, :payload)").bindparams(channel=CHANNEL, payload=payload))
 
     def start(self, engine: Any) -> None:
         """Hear what other processes do, until `close`."""
-        follow = self._follow_sqlite(engine) if self.url.startswith("sqlite") else self._follow_postgresql()
+        follow = self._follow_sqlite(engine) if self._polls else self._follow_postgresql()
         self._task = asyncio.create_task(follow)
 
     async def close(self) -> None:
@@ -87,7 +97,7 @@ class Waker:
     async def _follow_sqlite(self, engine: Any) -> None:
         while True:
             try:
-                async with engine.connect() as connection:
+                async with engine.execution_options(begins=None).connect() as connection:
                     await self._poll(connection)
             except SQLAlchemyError as error:
                 log.warning("waker.reconnect", error=type(error).__name__)
@@ -102,13 +112,14 @@ class Waker:
                 since = max((at for _, at in seen.values()), default=time.time()) - OVERLAP_SECONDS
                 query = text("SELECT id, clock, updated_at FROM conversation WHERE updated_at > :since")
                 rows = (await connection.execute(query, {"since": since})).all()
-                moved = {id for id, clock, _ in rows if seen.get(id, (None,))[0] != clock}
-                opened = {NEW_CONVERSATION} if moved - seen.keys() else set()
+                # What this process did itself it was told of at once.
+                moved = {id for id, clock, _ in rows if clock not in (seen.get(id, (None,))[0], self._heard.get(id))}
+                opened = {NEW_CONVERSATION} if moved - seen.keys() - self._heard.keys() else set()
                 # Work can be due without anything that a reader could see.
                 self.wake(moved | opened)
                 seen = {id: (clock, at) for id, clock, at in rows}
+                self._heard = {id: clock for id, clock in self._heard.items() if id in seen}
             version = latest
-            await connection.rollback()
             await asyncio.sleep(0.2)
 
     async def _follow_postgresql(self) -> None:
@@ -117,7 +128,7 @@ class Waker:
             try:
                 connection = await asyncpg.connect(url)
                 try:
-                    await connection.add_listener(CHANNEL, lambda *args: self.wake(map(int, args[3].split(","))))
+                    await connection.add_listener(CHANNEL, lambda *args: self._hear(args[3]))
                     self.wake()  # what was missed while not listening
                     while not connection.is_closed():
                         await asyncio.sleep(5)
@@ -127,3 +138,8 @@ class Waker:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("waker.reconnect", error=type(error).__name__)
                 await asyncio.sleep(1)
+
+    def _hear(self, payload: str) -> None:
+        name, _, ids = payload.partition(" ")
+        if name != self._name:
+            self.wake(map(int, ids.split(",")))

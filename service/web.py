@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from sqlmodel import col, or_, select
+from sqlalchemy import Row, bindparam
+from sqlmodel import and_, col, or_, select
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -28,6 +29,8 @@ log = structlog.get_logger()
 SHOWN = ("sent", "uncertain")
 #: Bytes of a webhook that are parsed while everybody else waits; a longer one has a thread to itself.
 MOST_AT_ONCE = 256_000
+#: What of a message is told of.
+TOLD = ("changed", "seq", "author", "name", "text", "sources", "disclosure", "external_id", "created_at")
 #: How long a reader sleeps at most before it looks for itself.
 LOOK_SECONDS = 10.0
 
@@ -118,6 +121,33 @@ def to_position(value: str) -> int:
     return int(value) if value.isascii() and value.isdecimal() and len(value) <= 9 else 0
 
 
+def _look() -> Any:
+    """The clock, the turn and who has it, with each message that changed: one row without one if none did."""
+    shown = or_(Message.author == "customer", col(Message.status).in_(SHOWN))
+    return (
+        select(
+            Conversation.clock,
+            Conversation.state,
+            col(Conversation.ready_at).is_not(None).label("busy"),
+            col(Staff.name).label("staff"),
+            *(getattr(Message, name) for name in TOLD),
+        )
+        .join(Staff, col(Staff.id) == col(Conversation.assigned_to), isouter=True)
+        .join(
+            Message,
+            and_(
+                col(Message.conversation_id) == col(Conversation.id), col(Message.changed) > bindparam("after"), shown
+            ),
+            isouter=True,
+        )
+        .where(col(Conversation.id) == bindparam("conversation_id"))
+        .order_by(col(Message.changed))
+    )
+
+
+_LOOK = _look()
+
+
 async def follow(context: Context, channel: Channel, thread: str, after: int) -> AsyncIterator[ServerSentEvent]:
     """A customer's view of one thread: every message past the clock `after`, then each change as it comes."""
     known: tuple[Any, ...] = ()
@@ -132,34 +162,25 @@ async def follow(context: Context, channel: Channel, thread: str, after: int) ->
                 await changed.wait(LOOK_SECONDS)
     with context.db.waker.subscribe(conversation_id) as changed:
         while not context.stopping.is_set():
-            async with context.db.read() as session:
-                conversation = (
-                    await session.exec(select(Conversation).where(Conversation.id == conversation_id))
-                ).one()
-                shown = or_(Message.author == "customer", col(Message.status).in_(SHOWN))
-                query = select(Message).where(
-                    Message.conversation_id == conversation_id,
-                    Message.changed > after,
-                    Message.changed <= conversation.clock,
-                    shown,
-                )
-                messages = (await session.exec(query.order_by(col(Message.changed)))).all()
-                staff = await session.get(Staff, conversation.assigned_to) if conversation.assigned_to else None
-            if after > conversation.clock:  # a position of another time: the database was restored
+            rows = await context.db.look(_LOOK, conversation_id=conversation_id, after=after)
+            if not rows:
+                return  # it was erased
+            clock, state, busy, name = rows[0][:4]
+            if after > clock:  # a position of another time: the database was restored
                 after = 0
                 continue
-            for message in messages:
-                yield ServerSentEvent(event="message", id=str(message.changed), data=_message(message, thread))
-            after = max(after, conversation.clock)
-            busy = conversation.state == "agent" and conversation.ready_at is not None
-            state = (conversation.state, busy, staff.name if staff and conversation.state == "person" else "")
-            if state != known:
-                known = state
-                yield ServerSentEvent(event="state", id=str(after), data=_state(*state))
+            for row in rows:
+                if row.seq is not None:
+                    yield ServerSentEvent(event="message", id=str(row.changed), data=_message(row, thread))
+            after = clock
+            now = (state, state == "agent" and busy, name if name and state == "person" else "")
+            if now != known:
+                known = now
+                yield ServerSentEvent(event="state", id=str(after), data=_state(*now))
             await changed.wait(LOOK_SECONDS)
 
 
-def _message(message: Message, thread: str) -> dict[str, Any]:
+def _message(message: Row[Any], thread: str) -> dict[str, Any]:
     own = message.author == "customer"
     return {
         "seq": message.seq,

@@ -6,14 +6,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
-from sqlmodel import col, select
 
+from service import due
 from service.context import Context
-from service.db import clock
-from service.delivery import claim_delivery, deliver, deliverable
+from service.delivery import claim_delivery, deliver
 from service.flow import respond
 from service.lease import claim_conversation
-from service.models import Conversation, Delivery
 
 log = structlog.get_logger()
 
@@ -41,8 +39,7 @@ async def work(context: Context, stop: asyncio.Event) -> None:
         with context.db.waker.subscribe() as changed:
             while not stop.is_set():
                 try:
-                    started = await _start_due(context, responses, deliveries)
-                    pause = 0.0 if started else min(IDLE_SECONDS, await _until_due(context))
+                    pause = await _start_due(context, responses, deliveries)
                 except Exception:  # durable work: a database that is away comes back
                     log.error("work.failed", exc_info=True)
                     pause = IDLE_SECONDS
@@ -62,17 +59,22 @@ async def work(context: Context, stop: asyncio.Event) -> None:
 
 async def _start_due(
     context: Context, responses: dict[asyncio.Task[None], str], deliveries: dict[asyncio.Task[None], str]
-) -> bool:
-    """Begin one delivery and one response, if they are due and there is room; whether anything was begun."""
-    started = False
+) -> float:
+    """Begin one delivery and one response, if they are due and there is room; seconds until the next look, at most."""
+    started, room = False, len(responses) < context.settings.workers
     full = [name for name, count in Counter(deliveries.values()).items() if count >= SENDS_PER_CHANNEL]
-    if parcel := await claim_delivery(context, full):
+    found = await due.look(context, full)
+    if found.deliveries and (parcel := await claim_delivery(context, found.deliveries)):
         _run(deliveries, deliver(context, parcel), parcel.channel.name)
         started = True
-    if len(responses) < context.settings.workers and (claim := await claim_conversation(context)):
+    response = found.response if room else None
+    if response is not None and response <= 0 and (claim := await claim_conversation(context)):
         _run(responses, respond(context, claim), "")
         started = True
-    return started
+    if started:
+        return 0.0
+    seconds = min((each for each in (response, found.next_delivery) if each is not None), default=IDLE_SECONDS)
+    return min(IDLE_SECONDS, seconds) if seconds > 0 else HELD_SECONDS
 
 
 def _run(running: dict[asyncio.Task[None], str], work: Coroutine[Any, Any, None], channel: str) -> None:
@@ -85,18 +87,3 @@ def _run(running: dict[asyncio.Task[None], str], work: Coroutine[Any, Any, None]
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
         log.error("work.failed", exc_info=error)
-
-
-async def _until_due(context: Context) -> float:
-    """Seconds until the next thing is due."""
-    ready = select(col(Conversation.ready_at) - clock()).where(
-        col(Conversation.ready_at).is_not(None), Conversation.state == "agent", col(Conversation.lease_until) < clock()
-    )
-    due = select(col(Delivery.due_at) - clock()).where(*deliverable())
-    async with context.db.read() as session:
-        nearest = [
-            (await session.exec(query.order_by(order).limit(1))).first()
-            for query, order in ((ready, col(Conversation.ready_at)), (due, col(Delivery.due_at)))
-        ]
-    seconds = min((each for each in nearest if each is not None), default=IDLE_SECONDS)
-    return seconds if seconds > 0 else HELD_SECONDS

@@ -26,6 +26,41 @@ if MEMORY:
 os.environ.pop("ANTHROPIC_API_KEY", None)
 
 
+#: Files that take longest, or wait most, begin first: whoever is done early then has short ones left to take.
+LONG = (
+    "test_kill",
+    "browser/test_widget",
+    "test_commands",
+    "browser/test_editor",
+    "browser/test_together",
+    "browser/test_dashboard",
+    "browser/test_mailbox",
+    "browser/test_widget_limits",
+    "browser/test_figures",
+    "browser/test_accounts",
+    "test_calls",
+    "test_publishing",
+    "test_bench",
+    "test_serve",
+    "test_backup",
+    "test_rights",
+    "test_traces",
+    "test_docker",
+    "test_limits",
+    "test_flow",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {f"tests/{name}.py": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.nodeid.split("::")[0], len(order)))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: much of the time is waiting, for a browser, a lease or a restart."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
 def absent(what: str) -> None:
     """A part the machine lacks: in CI a failure, elsewhere a reason to skip."""
     if os.environ.get("CI"):
@@ -36,6 +71,38 @@ def absent(what: str) -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+# --- passwords ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashing() -> Iterator[pytest.MonkeyPatch]:
+    """Argon2 as ever, at its least cost: what the tests are about is seldom how long a guess takes."""
+    from pwdlib import PasswordHash
+    from pwdlib.hashers.argon2 import Argon2Hasher
+
+    from service import staff
+
+    quick = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+    nobodys = quick.hash("a password that nobody has")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(staff, "_hasher", lambda: (quick, nobodys))
+        yield patched
+
+
+@pytest.fixture
+def hashing_in_earnest(quick_hashing: pytest.MonkeyPatch) -> Iterator[None]:
+    """The hash that the product uses."""
+    from service import staff
+
+    quick = staff._hasher
+    quick_hashing.undo()
+    yield
+    quick_hashing.setattr(staff, "_hasher", quick)
+
+
+# --- data --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -161,6 +228,25 @@ def stand_in() -> Iterator[Any]:
     for each in made:
         assert each.faults == []
         each.close()
+
+
+# --- mail --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mail_server() -> Iterator[Callable[..., Any]]:
+    """Makes mail servers on loopback."""
+    from tests.mail_kit import MailServer
+
+    made: list[MailServer] = []
+
+    def make(**options: Any) -> MailServer:
+        made.append(MailServer(**options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.stop()
 
 
 # --- a running server --------------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import grp
 import imaplib
 import os
+import pwd
 import shutil
 import ssl
 import subprocess
@@ -27,11 +29,11 @@ log_path = {folder}/log
 protocols = imap
 listen = 127.0.0.1
 default_internal_user = {owner}
-default_internal_group = {owner}
+default_internal_group = {group}
 default_login_user = {owner}
 mail_location = maildir:{folder}/mail
 mail_uid = {owner}
-mail_gid = {owner}
+mail_gid = {group}
 first_valid_uid = 1
 disable_plaintext_auth = no
 auth_failure_delay = 0
@@ -85,11 +87,19 @@ class Dovecot:
         # Of plain text only the colon has a meaning there.
         (self.folder / "users").write_text(f"{USER}:{PASSWORD}\n")
         # Unprivileged: as the user whose mail it is.
-        self.owner = OWNER if os.geteuid() == 0 else os.environ["USER"]
+        root = os.geteuid() == 0
+        self.owner = OWNER if root else pwd.getpwuid(os.geteuid()).pw_name
+        self.group = OWNER if root else grp.getgrgid(os.getegid()).gr_name
         self.start()
 
     def start(self) -> None:
-        values = {"folder": self.folder, "port": self.port, "tls_port": self.tls_port, "owner": self.owner}
+        values = {
+            "folder": self.folder,
+            "port": self.port,
+            "tls_port": self.tls_port,
+            "owner": self.owner,
+            "group": self.group,
+        }
         (self.folder / "dovecot.conf").write_text(
             CONFIG.format(**values, more=self.more.replace("FOLDER", str(self.folder)))
         )
@@ -104,7 +114,9 @@ class Dovecot:
                 return
             time.sleep(0.05)
         log = self.folder / "log"
-        raise AssertionError(f"Dovecot did not start: {log.read_text()[-2000:] if log.exists() else ''}")
+        told = log.read_text()[-2000:] if log.exists() else ""
+        self.remove()
+        raise AssertionError(f"Dovecot did not start: {told}")
 
     def own(self) -> None:
         if os.geteuid() == 0:

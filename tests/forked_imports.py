@@ -1,14 +1,19 @@
 """What `tests.forked` imports once: all that the product's processes import, as nobody's terminal."""
 
+import importlib
 import os
 
 with open(os.devnull, "r+b") as nothing:
     for descriptor in range(3):
         os.dup2(nothing.fileno(), descriptor)
 
-import chromadb  # noqa: F401
-import sentence_transformers  # noqa: F401
-
-import service.__main__
-import service.app  # noqa: F401
-import tests.kill_process  # noqa: F401
+for name in (
+    "knowledge.embedder",  # first: it says how many threads torch may have, before torch is there
+    "chromadb",
+    "sentence_transformers",
+    "service.__main__",
+    "service.app",
+    "tests.kill_process",
+    "tests.search_process",
+):
+    importlib.import_module(name)

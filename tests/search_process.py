@@ -1,12 +1,12 @@
 """Another process of the same installation: search_process.py QUESTION. Prints what it finds first when that changes.
 
-A line is "<seconds since 1970> <title>", with "-" where nothing is found. It ends when its standard input does.
+A line is "<seconds since 1970> <title>", with "-" where nothing is found. It ends when it is told to (SIGTERM).
 """
 
 import asyncio
+import signal
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from service.settings import Settings
 
 
 async def run(question: str) -> None:
-    over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     db = Database(Settings(_env_file=None).url)
     with tempfile.TemporaryDirectory() as directory:
         knowledge = Knowledge(db.read, Embedder(), Path(directory))
@@ -35,5 +35,5 @@ async def run(question: str) -> None:
     await db.close()
 
 
-if __name__ == "__main__":
+def main() -> None:
     asyncio.run(run(sys.argv[1]))

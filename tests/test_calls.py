@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,21 +23,8 @@ ASKED = "Where is my secret parcel, says Rosa?"
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., MailServer]]:
-    made: list[MailServer] = []
-
-    def make(**options: Any) -> MailServer:
-        made.append(MailServer(**options))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.stop()
-
-
-@pytest.fixture
-def server(serve: Callable[..., MailServer]) -> MailServer:
-    return serve()
+def server(mail_server: Callable[..., MailServer]) -> MailServer:
+    return mail_server()
 
 
 def make_desk(db: Any, port: int, **changed: Any) -> Desk:
@@ -220,7 +207,7 @@ async def test_a_server_that_does_not_want_our_mail_is_tried_again_and_the_job_s
     assert server.told == addresses("ana")
 
 
-async def test_while_the_mail_server_is_away_nothing_is_lost(db: Any, serve: Any) -> None:
+async def test_while_the_mail_server_is_away_nothing_is_lost(db: Any, mail_server: Any) -> None:
     port = free_port()
     desk = make_desk(db, port)
     await member(desk, "Ana")
@@ -234,7 +221,7 @@ async def test_while_the_mail_server_is_away_nothing_is_lost(db: Any, serve: Any
             "escalated"
         ]
     assert await told_at(desk) == [None]
-    server = serve(port=port)
+    server = mail_server(port=port)
     assert not await schedule.run_due(desk.context, "calls"), "not due yet"
     async with db.write() as session:
         await session.exec(update(Job).values(due_at=0.0))

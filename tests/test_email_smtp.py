@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,26 +15,13 @@ from channels.email.compose import Letter, compose
 from channels.email.settings import Server, read
 from channels.email.tokens import Tokens
 from tests.cluster import free_port
-from tests.mail_kit import LOGIN, Deaf, MailServer, Scripted, certificate
+from tests.mail_kit import LOGIN, Deaf, Scripted, certificate
 
 pytestmark = pytest.mark.anyio
 
 KIM = "kim@example.org"
 #: In the order in which they are said: up to the last one nothing has been taken.
 STAGES = ("greeting", "EHLO", "MAIL", "RCPT", "DATA", ".")
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., MailServer]]:
-    made: list[MailServer] = []
-
-    def make(**options: Any) -> MailServer:
-        made.append(MailServer(**options))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +53,8 @@ async def refused(server: Server, mail: Letter | None = None, in_all: float = 10
     return raised.value
 
 
-async def test_a_mail_arrives_as_it_was_composed_with_an_address_for_bounces(serve: Any) -> None:
-    server = serve()
+async def test_a_mail_arrives_as_it_was_composed_with_an_address_for_bounces(mail_server: Any) -> None:
+    server = mail_server()
     mail = letter(text=".\n..\n.a line\nFrom here\n\n" + "long " * 2_000)
     await send(to(server.port), mail)
     assert server.raw == [mail.content], "byte for byte: signatures of mail hang on it"
@@ -78,10 +64,10 @@ async def test_a_mail_arrives_as_it_was_composed_with_an_address_for_bounces(ser
 
 @pytest.mark.parametrize("security", ["tls", "starttls"])
 async def test_encrypted_and_logged_in(
-    serve: Any, tls: tuple[Path, ssl.SSLContext], security: str, monkeypatch: pytest.MonkeyPatch
+    mail_server: Any, tls: tuple[Path, ssl.SSLContext], security: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cert, context = tls
-    server = serve(tls=context, at_once=security == "tls", login=True)
+    server = mail_server(tls=context, at_once=security == "tls", login=True)
     distrusted = await refused(to(server.port, security, user=LOGIN[0], password=LOGIN[1]))
     assert "certificate" in distrusted.reason
     assert (server.taken, server.users, distrusted.permanent) == ([], [], False)
@@ -97,8 +83,8 @@ async def test_encrypted_and_logged_in(
     assert (server.told, server.encrypted, server.users) == ([KIM], [True], [LOGIN[0]])
 
 
-async def test_starttls_that_is_not_offered_or_not_kept_is_never_done_without(serve: Any) -> None:
-    server = serve()
+async def test_starttls_that_is_not_offered_or_not_kept_is_never_done_without(mail_server: Any) -> None:
+    server = mail_server()
     stripped = await refused(to(server.port, "starttls"))
     assert "does not offer STARTTLS" in stripped.reason
     assert (server.taken, stripped.permanent) == ([], False)
@@ -134,9 +120,9 @@ async def test_starttls_that_is_not_offered_or_not_kept_is_never_done_without(se
     ],
 )
 async def test_a_refused_customer_is_a_sentence_for_good_or_for_now(
-    serve: Any, answer: str, permanent: bool, words: str
+    mail_server: Any, answer: str, permanent: bool, words: str
 ) -> None:
-    server = serve()
+    server = mail_server()
     server.refuses[KIM] = answer
     error = await refused(to(server.port))
     assert error.permanent is permanent
@@ -159,9 +145,9 @@ async def test_a_refused_customer_is_a_sentence_for_good_or_for_now(
     ],
 )
 async def test_a_refused_mail_is_a_sentence_for_good_or_for_now(
-    serve: Any, answer: str, permanent: bool, words: str
+    mail_server: Any, answer: str, permanent: bool, words: str
 ) -> None:
-    server = serve()
+    server = mail_server()
     server.answers = [answer]
     error = await refused(to(server.port))
     assert error.permanent is permanent
@@ -204,12 +190,12 @@ async def test_an_answer_that_nobody_understands_after_the_final_dot_is_unknown_
             await send(to(server.port))
 
 
-async def test_a_mail_that_was_taken_is_sent_also_if_the_goodbye_fails(serve: Any) -> None:
+async def test_a_mail_that_was_taken_is_sent_also_if_the_goodbye_fails(mail_server: Any) -> None:
     for goodbye in ("cut", "421 enough", "500 what"):
         async with Scripted(QUIT=goodbye) as server:
             await send(to(server.port))
             assert server.heard[-2:] == [".", "QUIT"]
-    server = serve()
+    server = mail_server()
     server.answers = ["drop"]
     with pytest.raises(OutcomeUnknown):
         await send(to(server.port))
@@ -229,13 +215,15 @@ async def test_a_server_that_is_not_there_or_says_nothing_is_tried_again() -> No
     assert not any(each.permanent for each in (unknown, silent))
 
 
-async def test_an_address_beyond_ascii_goes_where_the_server_takes_it_and_else_is_refused_for_good(serve: Any) -> None:
+async def test_an_address_beyond_ascii_goes_where_the_server_takes_it_and_else_is_refused_for_good(
+    mail_server: Any,
+) -> None:
     mail = letter("josé@example.org")
-    able = serve(utf8=True)
+    able = mail_server(utf8=True)
     await send(to(able.port), mail)
     assert able.told == ["josé@example.org"]
     assert able.raw == [mail.content]
-    unable = await refused(to(serve(utf8=False).port), mail)
+    unable = await refused(to(mail_server(utf8=False).port), mail)
     assert unable.permanent
     assert "letters beyond ASCII" in unable.reason
 

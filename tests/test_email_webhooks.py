@@ -8,12 +8,19 @@ import tracemalloc
 from typing import Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
+from fastapi import FastAPI
+from sqlmodel import select
 
 from channels.base import Forbidden, Inbound, Malformed, Quarantined, Setup, Webhook
 from channels.email.channel import EmailChannel
 from channels.email.inbound import MOST_BODY
+from service import web
+from service.db import Database
+from service.models import Message
 from tests.dovecot_kit import mail
+from tests.flow_kit import make_context
 
 SECRET = "a secret of 16 characters or more"
 NOW = 1_795_255_200.0
@@ -204,3 +211,24 @@ def test_the_largest_mails_cost_seconds_and_a_few_times_their_size(vendor: str, 
     began = time.perf_counter()
     made.parse(webhook)
     assert time.perf_counter() - began < most
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["multipart", "urlencoded"])
+async def test_a_mail_of_some_megabytes_goes_all_the_way_into_the_database(db: Database, kind: str) -> None:
+    """In either form: a field of a form may be as long as the post."""
+    made = channel("mailgun")
+    context = make_context(db, channel=made)
+    app = FastAPI()
+    web.mount(app, context)
+    webhook = form(signed(**{"body-mime": mail(1, size=3_000_000)}), kind=kind)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        for _ in range(2):
+            answer = await client.post("/channels/sink", content=webhook.body, headers=dict(webhook.headers))
+            assert answer.status_code == 200, answer.text
+        forged = await client.post("/channels/sink", content=webhook.body + b"&token=x", headers={"content-type": "x"})
+        assert forged.status_code == 400
+    async with db.read() as session:
+        (message,) = (await session.exec(select(Message))).all()
+    assert message.text == "This is question 1."
+    assert message.attachments[0]["size"] > 2_000_000

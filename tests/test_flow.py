@@ -4,11 +4,12 @@ import asyncio
 import time
 
 import pytest
+from sqlalchemy import event
 from sqlmodel import select
 
-from channels.base import Kind, OutcomeUnknown, Undeliverable, Window
+from channels.base import Inbound, Kind, OutcomeUnknown, Undeliverable, Window
 from service import conversations, delivery, flow, lease, retries, staff_verbs
-from service.models import Conversation, Decision, Delivery, Escalation, Message
+from service.models import Conversation, Customer, Decision, Delivery, Escalation, Message
 from service.work import work
 from tests.fakes import ScriptedChannel, call_person
 from tests.flow_kit import make_context, make_staff, settle_all, write
@@ -48,6 +49,30 @@ async def test_fifty_deliveries_of_one_message_at_once_are_one_message(db) -> No
     await settle_all(context)
     assert len(await all_of(db, Message)) == 2
     assert len(context.channels["sink"].sent) == 1
+
+
+async def test_a_new_customer_who_writes_on_several_threads_at_once_is_one_customer(db) -> None:
+    context = make_context(db)
+    sink = context.channels["sink"]
+    inbound = [Inbound("newcomer", f"thread {number % 10}", f"id {number}", "hello") for number in range(20)]
+    await asyncio.gather(*(flow.receive(context, sink, each) for each in inbound))
+    assert len(await all_of(db, Customer)) == 1
+    assert len(await all_of(db, Conversation)) == 10
+    assert len(await all_of(db, Message)) == 20
+
+
+async def test_a_message_costs_the_database_few_statements(db) -> None:
+    context, statements = make_context(db), []
+
+    @event.listens_for(db.engine.sync_engine, "before_cursor_execute")
+    def count(connection, cursor, statement, *rest) -> None:
+        statements.append(statement)
+
+    await write(context, "hello")
+    await settle_all(context)
+    assert len(context.channels["sink"].sent) == 1
+    # Each is paid for by every message. On SQLite a transaction's beginning is one too, on PostgreSQL its notification.
+    assert 20 < len(statements) <= 38, statements
 
 
 async def test_messages_written_in_one_breath_get_one_answer(db) -> None:
@@ -591,10 +616,11 @@ def test_each_wait_is_longer_than_the_last_and_not_the_same_for_all() -> None:
 
 async def test_the_age_of_a_delivery_is_by_the_databases_clock(db, monkeypatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_000.0)
-    channel = ScriptedChannel(ConnectionError("down"))
+    channel = ScriptedChannel(*[ConnectionError("down")] * 20)  # on a slow machine the second try is due at once
     context = make_context(db, channel=channel)
     await write(context, "hello")
     await settle_all(context)
+    assert channel.sent
     assert (await all_of(db, Delivery))[0].state == "ready", "a wrong clock of the process must not give it up"
 
 

@@ -2,7 +2,6 @@
 
 import ssl
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,11 @@ import pytest
 from service import mail
 from service.settings import Settings
 from tests.cluster import free_port
-from tests.mail_kit import LOGIN, Deaf, MailServer, Scripted, certificate
+from tests.mail_kit import LOGIN, Deaf, Scripted, certificate
 
 pytestmark = pytest.mark.anyio
 
 ANA = "ana@example.org"
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., MailServer]]:
-    made: list[MailServer] = []
-
-    def make(**options: Any) -> MailServer:
-        made.append(MailServer(**options))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +31,8 @@ async def send(to: Settings, address: str = ANA, key: str = "k", seconds: float 
     await mail.send(to, mail.compose(to, address, "Subject", "Words of ours: café.\n", key), address, seconds)
 
 
-async def test_a_mail_arrives_as_plain_text_that_says_a_program_wrote_it(serve: Any) -> None:
-    server = serve()
+async def test_a_mail_arrives_as_plain_text_that_says_a_program_wrote_it(mail_server: Any) -> None:
+    server = mail_server()
     await send(settings(server.port))
     [(to, message)] = server.taken
     assert to == ANA
@@ -61,10 +47,10 @@ async def test_a_mail_arrives_as_plain_text_that_says_a_program_wrote_it(serve: 
 
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_encrypted_and_logged_in(
-    serve: Any, tls: tuple[Path, ssl.SSLContext], at_once: bool, monkeypatch: pytest.MonkeyPatch
+    mail_server: Any, tls: tuple[Path, ssl.SSLContext], at_once: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate, context = tls
-    server = serve(tls=context, at_once=at_once, login=True)
+    server = mail_server(tls=context, at_once=at_once, login=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     to = settings(server.port, "tls" if at_once else "starttls", smtp_user=LOGIN[0], smtp_password=LOGIN[1])
     await send(to)
@@ -76,16 +62,16 @@ async def test_encrypted_and_logged_in(
 
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_a_certificate_nobody_vouches_for_gets_no_mail_and_no_password(
-    serve: Any, tls: tuple[Path, ssl.SSLContext], at_once: bool
+    mail_server: Any, tls: tuple[Path, ssl.SSLContext], at_once: bool
 ) -> None:
-    server = serve(tls=tls[1], at_once=at_once, login=True)
+    server = mail_server(tls=tls[1], at_once=at_once, login=True)
     with pytest.raises(mail.Away):
         await send(settings(server.port, "tls" if at_once else "starttls", smtp_user=LOGIN[0], smtp_password=LOGIN[1]))
     assert (server.taken, server.users) == ([], [])
 
 
-async def test_starttls_that_is_asked_for_and_not_offered_is_never_done_without(serve: Any) -> None:
-    server = serve()
+async def test_starttls_that_is_asked_for_and_not_offered_is_never_done_without(mail_server: Any) -> None:
+    server = mail_server()
     with pytest.raises(mail.Away):
         await send(settings(server.port, "starttls"))
     assert server.taken == []
@@ -105,8 +91,8 @@ async def test_starttls_that_is_asked_for_and_not_offered_is_never_done_without(
         ("421 4.3.2", mail.Away),
     ],
 )
-async def test_a_refused_mailbox_is_for_good_or_for_now(serve: Any, answer: str, error: type[Exception]) -> None:
-    server = serve()
+async def test_a_refused_mailbox_is_for_good_or_for_now(mail_server: Any, answer: str, error: type[Exception]) -> None:
+    server = mail_server()
     server.refuses[ANA] = answer
     with pytest.raises(error) as raised:
         await send(settings(server.port))
@@ -124,8 +110,10 @@ async def test_a_refused_mailbox_is_for_good_or_for_now(serve: Any, answer: str,
         ("drop", mail.Unknown),
     ],
 )
-async def test_a_mail_that_is_not_taken_is_for_good_or_for_now(serve: Any, answer: str, error: type[Exception]) -> None:
-    server = serve()
+async def test_a_mail_that_is_not_taken_is_for_good_or_for_now(
+    mail_server: Any, answer: str, error: type[Exception]
+) -> None:
+    server = mail_server()
     server.answers = [answer]
     with pytest.raises(error) as raised:
         await send(settings(server.port))
@@ -153,9 +141,9 @@ async def test_a_server_that_is_not_there_or_says_nothing_is_away() -> None:
 
 
 @pytest.mark.parametrize("address", ["añá@example.org", "a,b@example.org", "<ana@example.org>", "@", "a@[::1"])
-async def test_an_address_that_cannot_be_written_to_is_refused(serve: Any, address: str) -> None:
+async def test_an_address_that_cannot_be_written_to_is_refused(mail_server: Any, address: str) -> None:
     with pytest.raises(mail.Refused):
-        await send(settings(serve().port), address)
+        await send(settings(mail_server().port), address)
 
 
 @pytest.mark.parametrize(

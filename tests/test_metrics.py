@@ -4,10 +4,7 @@ import asyncio
 import math
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,11 +26,11 @@ from service.metrics import Metrics
 from service.models import Job
 from service.settings import Settings
 from service.steps import STEPS, Steps
-from tests import ROOT
 from tests.claude_kit import QUESTION, good, make_agent, make_claude
 from tests.cluster import free_port
 from tests.fakes import ScriptedChannel, Sink, SinkChannel, call_person
 from tests.flow_kit import make_context, make_staff, settle_all, write
+from tests.forked import Forked, firstline
 
 pytestmark = pytest.mark.anyio
 
@@ -314,14 +311,7 @@ async def test_two_processes_do_not_share_their_counts(db) -> None:
 def test_what_cannot_be_told_or_listened_on_is_refused_in_a_sentence(tmp_path, environ: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         settings = {name: str(taken.getsockname()[1]) if value == "taken" else value for name, value in environ.items()}
-        done = subprocess.run(
-            [sys.executable, "-m", "service", "work"],
-            cwd=ROOT,
-            env={**os.environ, "DATA_DIR": str(tmp_path), **settings},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = firstline("work", folder=tmp_path, DATA_DIR=str(tmp_path), **settings)
     assert done.returncode == 2
     assert len(done.stdout.splitlines()) == 1
     assert next(iter(environ)) in done.stdout
@@ -334,12 +324,12 @@ def test_a_process_that_only_works_answers_how_it_is_and_stops_in_time(tmp_path,
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environ = {**os.environ, "DATA_DIR": str(tmp_path), "METRICS_TOKEN": TOKEN}
-    command = [sys.executable, "-m", "service", "work", "--metrics-port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    log = tmp_path / "log"
+    process = Forked("service.__main__", "work", "--metrics-port", str(port), environ=environ, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 60
         while True:
-            assert process.poll() is None, process.communicate()[0]
+            assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline
             try:
                 if httpx.get(f"{url}/readyz").status_code == 200:
@@ -353,7 +343,7 @@ def test_a_process_that_only_works_answers_how_it_is_and_stops_in_time(tmp_path,
         assert httpx.get(f"{url}/desk").status_code == 404
     finally:
         began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=20)[0]
+        process.terminate()
+        process.wait(timeout=20)
     assert time.monotonic() - began < 10
-    assert b"Traceback" not in said
+    assert "Traceback" not in log.read_text()

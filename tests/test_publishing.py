@@ -2,10 +2,6 @@
 
 import asyncio
 import os
-import queue
-import subprocess
-import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,8 +16,8 @@ from knowledge.articles import Article, Chunk
 from knowledge.embedding import Content
 from service import flow
 from service.models import AuditEvent, Message, Staff
-from tests import ROOT
 from tests.flow_kit import make_context, make_staff
+from tests.forked import Forked
 
 pytestmark = pytest.mark.anyio
 
@@ -71,6 +67,7 @@ async def test_a_customers_message_is_received_while_a_long_article_is_published
         assert len((await session.exec(select(Chunk))).all()) > 10
 
 
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)  # what keeps a loop busy is the model
 async def test_the_event_loop_is_free_while_an_article_is_published(context: Any, eddy: Staff) -> None:
     number = await written(context, eddy, "Boxes", LONG)
     running = asyncio.create_task(editing.publish(context, number, eddy))
@@ -178,30 +175,30 @@ async def test_who_decided_on_an_article_as_it_was_does_not_withdraw_it_as_it_is
         assert (await session.get(Article, number)).state == "published"
 
 
-def follow(process: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:
-    for line in process.stdout or ():
-        lines.put(line)
-
-
-@pytest.mark.timeout(120)
 async def test_another_process_searches_what_is_published_and_withdrawn_within_two_seconds(
     context: Any, eddy: Staff, tmp_path: Path
 ) -> None:
     url = context.db.url.replace("+aiosqlite", "").replace("+asyncpg", "")
-    environ = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "tests.search_process", "can you engrave my lid?"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    lines: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=follow, args=(process, lines), daemon=True).start()
+    environ = {**os.environ, "DATABASE_URL": url, "DATA_DIR": str(tmp_path)}
+    out, log = tmp_path / "out", tmp_path / "log"
+    process = Forked("tests.search_process", "can you engrave my lid?", environ=environ, stdout=out, stderr=log)
+    seen = 0
 
     async def shows(title: str, seconds: float) -> float:
         """When the other process found that first."""
-        at, shown = (await asyncio.to_thread(lines.get, True, seconds)).strip().split(" ", 1)
+        nonlocal seen
+        deadline = time.monotonic() + seconds
+        while not (out.exists() and out.read_text().count("\n") > seen):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, out.read_text() if out.exists() else "nothing was said"
+            await asyncio.sleep(0.02)
+        at, shown = out.read_text().splitlines()[seen].split(" ", 1)
+        seen += 1
         assert shown == title
         return float(at)
 
     try:
-        await shows("-", 60)
+        await shows("-", 90)
         number = await written(context, eddy, "Engraving", "We engrave your lid with up to 20 letters for £12.")
         await editing.publish(context, number, eddy)
         committed = time.time()
@@ -214,5 +211,6 @@ async def test_another_process_searches_what_is_published_and_withdrawn_within_t
             states = (await session.exec(select(Article.state).order_by(col(Article.id)))).all()
         assert list(states) == ["draft"]
     finally:
-        process.communicate(input="", timeout=20)
+        process.terminate()
+        process.wait(timeout=30)
     assert process.returncode == 0

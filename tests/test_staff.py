@@ -29,6 +29,7 @@ async def sign_in(
     return await staff.sign_in(db, email, password, address, at)
 
 
+@pytest.mark.usefixtures("hashing_in_earnest")
 async def test_a_password_is_kept_as_an_argon2_hash_only(db: Database) -> None:
     made = await add(db)
     assert made.password_hash.startswith("$argon2id$")
@@ -73,6 +74,7 @@ async def test_a_wrong_password_and_an_unknown_account_are_both_nobody(db: Datab
     assert await sign_in(db, "\ud800\x00", email="\x00") is None
 
 
+@pytest.mark.usefixtures("hashing_in_earnest")
 async def test_an_unknown_account_takes_as_long_as_a_wrong_password(db: Database) -> None:
     made = await add(db)
 

@@ -222,6 +222,24 @@ async def test_a_reader_is_woken_by_what_another_process_writes(db) -> None:
     await there.db.close()
 
 
+async def test_who_was_woken_by_this_process_is_not_woken_again_by_what_others_are_told(db) -> None:
+    from service.db import Database
+
+    here, there = make_context(db), make_context(Database(db.url))
+    message = await write(here, "hello")
+    db.waker.start(db.engine)
+    with db.waker.subscribe(message.conversation_id) as changed:
+        await asyncio.sleep(0.5)  # the waker listens by now
+        while await changed.wait(0.3):  # what it heard when it began
+            pass
+        await write(here, "one more")
+        assert await changed.wait(0.01)
+        assert not await changed.wait(1.0)
+        await write(there, "from the other process")
+        assert await changed.wait(2.0)
+    await there.db.close()
+
+
 async def test_the_stream_over_http_carries_ids_and_resumes_by_header(db) -> None:
     context = make_context(db, channel=SinkChannel("http://127.0.0.1:9"))
     await Outside(context).post(good())

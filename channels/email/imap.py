@@ -29,7 +29,7 @@ FIRST_SECONDS = 24 * 3_600.0
 GOOD_SECONDS = 60.0
 #: Connections in a row that were no good, and the wait before the next.
 MOST_LOSSES, LOSS_SECONDS = 3, 1.0
-#: How often the server may refuse to hand over one mail before people have to look for it.
+#: How often the server may refuse to hand over one mail before the one after it is tried.
 MOST_REFUSALS = 3
 #: The longest wait for the thread when listening ends: it may be connecting.
 END_SECONDS = 4.0
@@ -60,6 +60,7 @@ async def listen(
     listener = Listener(settings, tokens, begin, state, clock)
     executor = futures.ThreadPoolExecutor(1, thread_name_prefix="imap")
     running = loop.run_in_executor(executor, listener.run)
+    running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # it may end after we have
     try:
         await asyncio.wait({running})
         if isinstance(error := running.exception(), NotTaken):
@@ -92,7 +93,7 @@ class Listener:
         self.connected, self.stopping = Connected(), threading.Event()
         self.storing: futures.Future[None] | None = None
         self.refusals: Counter[int] = Counter()
-        self.taken = 0
+        self.batch, self.taken = BATCH, 0
 
     def stop(self) -> None:
         """End it from another thread: nothing is stored after this."""
@@ -114,7 +115,9 @@ class Listener:
                 if self.stopping.is_set():
                     return
                 raise
-            except (Refused, *ERRORS):
+            except Refused:
+                self.stopping.wait(LOSS_SECONDS)
+            except ERRORS:
                 good = self.taken > before or time.monotonic() - began > GOOD_SECONDS
                 losses = 0 if good else losses + 1
                 if losses >= MOST_LOSSES and not self.stopping.is_set():
@@ -137,15 +140,33 @@ class Listener:
         self._store((), {"uidvalidity": box.validity, "uid": 0, "first": first, "since": since, "new": new})
 
     def _look(self, box: Box) -> None:
-        uids = box.uids(self.state["uid"])
-        for start in range(0, len(uids), BATCH):
-            for about in box.about(uids[start : start + BATCH]):
+        uids = [uid for uid in box.uids(self.state["uid"]) if self.refusals[uid] < MOST_REFUSALS]
+        for start in range(0, len(uids), self.batch):
+            for about in self._about(box, uids[start : start + self.batch]):
                 if self.stopping.is_set():
                     return
                 if self._wanted(about):
                     self._take(box, about)
                 else:
                     self.state["uid"] = about.uid  # stored with the next mail
+        if held := self._held():
+            raise Unreachable(
+                f"The mail server does not hand over the mail with the UID {held[0]}, and there is none after it: "
+                "look at it in the mailbox."
+            )
+
+    def _held(self) -> list[int]:
+        """The mails that the server refuses. That it is them, and not all of them, the next one shows that it gives."""
+        return sorted(uid for uid, count in self.refusals.items() if count >= MOST_REFUSALS)
+
+    def _about(self, box: Box, uids: Sequence[int]) -> Sequence[About]:
+        try:
+            return box.about(uids)
+        except Refused:
+            self.batch = 1  # to see which of them it is
+            if len(uids) == 1:
+                self.refusals[uids[0]] += 1
+            raise
 
     def _wanted(self, about: About) -> bool:
         if about.uid >= self.state["first"]:
@@ -156,7 +177,10 @@ class Listener:
         parsed = self._read(box, about)
         if parsed is None:
             return  # it is gone: somebody deleted or moved it
-        self._store(parsed, {**self.state, "uid": about.uid})
+        reason = "The mail server does not hand this mail over: look for it in the mailbox."
+        refused = [Quarantined(f"imap#{box.validity}.{uid}", reason, b"") for uid in self._held()]
+        self._store([*refused, *parsed], {**self.state, "uid": about.uid})
+        self.refusals.clear()
         self.taken += 1
         box.mark(about.uid)
 
@@ -166,10 +190,7 @@ class Listener:
             raw = box.read(about.uid, head=big)
         except Refused:
             self.refusals[about.uid] += 1
-            if self.refusals[about.uid] < MOST_REFUSALS:
-                raise
-            reason = "The mail server does not hand this mail over: look for it in the mailbox."
-            return [Quarantined(f"imap#{box.validity}.{about.uid}", reason, b"")]
+            raise
         if raw is None:
             return None
         return interpret(raw, self.settings, self.tokens, cut=too_big(about.size) if big else "").parsed

@@ -31,7 +31,7 @@ OPENED = re.compile(rb"\\(?:Seen|Answered)\b", re.IGNORECASE)
 
 
 class Refused(Exception):
-    """The server says no to reading one mail."""
+    """The server says no, or goodbye, to being asked for certain mails."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +64,16 @@ class Box:
     def uids(self, after: int) -> list[int]:
         """The mails past a UID, in order. Never by UNSEEN: another program may have marked them."""
         self._client.noop()
-        answer = _good(self._client.uid("SEARCH", f"UID {after + 1}:*"))
+        result, answer = self._client.uid("SEARCH", f"UID {after + 1}:*")
+        if result != "OK":
+            raise imaplib.IMAP4.error("The server does not search.")
         # "*" is the last mail, even if that is an older one.
         return sorted({int(uid) for line in answer if line for uid in line.split() if int(uid) > after})
 
     def about(self, uids: Sequence[int]) -> list[About]:
         """In the order of their UIDs; those that are gone by now are left out."""
         wanted = ",".join(map(str, uids))
-        answer = _good(self._client.uid("FETCH", wanted, "(UID RFC822.SIZE INTERNALDATE FLAGS)"))
+        answer = self._fetch(wanted, "(UID RFC822.SIZE INTERNALDATE FLAGS)")
         found = {}
         for line in answer:
             if isinstance(line, bytes) and (uid := ABOUT.search(line)) and (size := SIZE.search(line)):
@@ -83,9 +85,7 @@ class Box:
     def read(self, uid: int, *, head: bool = False) -> bytes | None:
         """The mail, or the beginning of its header; None: it is gone. It is not marked as read by this."""
         what = f"BODY.PEEK[HEADER]<0.{MOST_HEADER_BYTES}>" if head else "BODY.PEEK[]"
-        result, answer = self._client.uid("FETCH", str(uid), f"(UID {what})")
-        if result != "OK":
-            raise Refused
+        answer = self._fetch(str(uid), f"(UID {what})")
         for at, each in enumerate(answer):
             told, content = each if isinstance(each, tuple) else (each or b"", b"")
             # What follows the content may be told after it.
@@ -94,6 +94,17 @@ class Box:
             if BODY.search(told) and named and int(named[1]) == uid:
                 return content
         return None
+
+    def _fetch(self, uids: str, what: str) -> list[Any]:
+        try:
+            result, answer = self._client.uid("FETCH", uids, what)
+        except imaplib.IMAP4.abort:
+            if "BYE" in self._client.untagged_responses:  # not a lost connection: it ended it with a word
+                raise Refused from None
+            raise
+        if result != "OK":
+            raise Refused
+        return answer
 
     def mark(self, uid: int) -> None:
         """Mark as read, if the server lets us. Nothing else is ever changed: what is marked as deleted stays."""
@@ -214,12 +225,6 @@ def _sentence(error: BaseException, settings: EmailSettings) -> str:
     if "TLS not supported" in str(error):
         return "The mail server does not offer STARTTLS, so nothing was sent to it: check EMAIL_IMAP_SECURITY."
     return "The mail server broke the connection off, or does not speak IMAP: check EMAIL_IMAP_HOST and its port."
-
-
-def _good(answer: tuple[str, list]) -> list:
-    if answer[0] != "OK":
-        raise imaplib.IMAP4.error("The server said no.")
-    return answer[1]
 
 
 def _number(answer: Sequence[bytes | None]) -> int:

@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from rich.console import Console
 from rich.markup import escape
 
+from channels.base import Quarantined
 from channels.email import mime, settings
 from channels.email.interpret import Reading, interpret, too_big
 from channels.email.mime import MOST_BYTES
@@ -98,6 +99,9 @@ def _read(path: Path, told: settings.EmailSettings, tokens: Tokens) -> tuple[dic
         reading = interpret(raw, told, tokens, cut=too_big(max(size, len(raw))) if big else "")
         row |= {"reason": reading.reason, **_verdict(reading)}
     row |= {"ms": round((time.perf_counter() - began) * 1000, 1)}
+    for found in reading.parsed:
+        if isinstance(found, Quarantined):
+            row |= {"from": found.sender, "subject": found.subject}
     if mail := reading.mail:
         files = [{"name": each.name, "type": each.content_type, "size": len(each.content)} for each in mail.attachments]
         row |= {"from": mail.sender.address, "verified": reading.proved, "subject": mail.subject}
