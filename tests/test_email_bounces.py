@@ -57,6 +57,30 @@ def test_it_is_found_at_the_end_of_plain_words_and_only_there() -> None:
     assert bounce(mail("failure notice", text, DAEMON)).message_ids == (), "the bounce's own is not the original's"
 
 
+@pytest.mark.parametrize(
+    ("subject", "text", "sender"),
+    [
+        ("Onbestelbaar: Bestelling", "Bezorging bij de volgende geadresseerden is mislukt:", "postmaster@b.example"),
+        ("Não é possível entregar: Pedido", "Falha na entrega para estes destinatários:", "postmaster@b.example"),
+        ("Не удается доставить: Заказ", "Сбой доставки следующим получателям:", "postmaster@b.example"),
+        ("배달되지 않음: 주문", "다음 받는 사람 또는 그룹에게 배달하지 못했습니다.", "postmaster@b.example"),
+        ("Mail System Error - Returned Mail", "The account is disabled.", "Mail Administrator <x@b.example>"),
+        ("Ihre E-Mail konnte nicht zugestellt werden", "Unbekannt:\n<anna@b.example>", "postmaster@b.example"),
+    ],
+)
+def test_a_title_as_programs_write_it_is_enough_from_a_mail_server(subject: str, text: str, sender: str) -> None:
+    assert bounces.recognise(mime.read(mail(subject, text, sender)))
+    for changed in (f"Hello,\n{text}", f"{text}\nCan you help?"):
+        assert not bounces.recognise(mime.read(mail(subject, changed, sender))), "a postmaster may be a person"
+    assert not bounces.recognise(mime.read(mail(subject, text))), "so may anybody else"
+    assert not bounces.recognise(mime.read(mail(f"Fwd: {subject}", text, sender)))
+
+
+def test_a_postmaster_who_speaks_of_undelivered_mail_is_a_person() -> None:
+    text = "What we send to support@shop.example comes back. Please let us through."
+    assert not bounces.recognise(mime.read(mail("Undeliverable mail to you", text, "postmaster@b.example")))
+
+
 def test_what_it_answers_is_the_last_resort() -> None:
     lines = ("In-Reply-To: <one@x.example>", "References: <zero@x.example> <one@x.example>")
     assert bounce(mail("failure notice", "It failed.", DAEMON, *lines)).message_ids == (

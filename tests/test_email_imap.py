@@ -167,6 +167,7 @@ async def test_at_the_very_first_start_only_what_came_last_and_nobody_opened_is_
         await until(lambda: len(desk.parsed) == 1, task=task)
         await asyncio.to_thread(dovecot.append, mail("moved here"), at=time.time() - 30 * day)
         await until(lambda: len(desk.parsed) == 2, task=task)
+        await until(lambda: sum(SEEN in line for line in dovecot.flags()) >= 3, task=task)
     assert desk.subjects == ["Question of this morning", "Question moved here"]
     assert sum(SEEN in line for line in dovecot.flags()) == 3, "what was left alone is as it was"
     async with listening(channel(dovecot.port), desk) as task:

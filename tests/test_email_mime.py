@@ -5,7 +5,9 @@ import time
 
 import pytest
 
+from channels.email.automatic import judge
 from channels.email.mime import MOST_BYTES, Mail, Unreadable, read
+from channels.email.quotes import split
 
 TOP = "From: Ann <ann@example.com>\r\nTo: help@example.org\r\nSubject: Cup\r\nMIME-Version: 1.0\r\n"
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (600).to_bytes(4, "big") * 2 + b"picture").decode()
@@ -102,6 +104,16 @@ def test_an_attached_mail_is_a_file_named_by_its_subject_and_none_of_the_words()
     assert [(part.content_type, part.depth) for part in found.parts] == [("text/plain", 0), ("text/plain", 1)]
     kind = ("content-type", "multipart/mixed; boundary=c")
     assert found.attached == ((("from", "bob@example.com"), ("subject", "Offer 3/4"), kind),)
+
+
+def test_a_mail_passed_on_as_a_file_without_a_word_says_what_it_says() -> None:
+    words = "This is an automatic reply. I am out."
+    inner = f"Content-Type: message/rfc822\r\n\r\nFrom: shop@b.example\r\nSubject: Away\r\n\r\n{words}"
+    made = mail(multi("mixed", inner))
+    assert split(made.text).new == words
+    assert [each.name for each in made.attachments] == ["Away.eml"]
+    assert judge(made) is None, "who passes a machine's mail on is a person"
+    assert mail(multi("mixed", inner, "\r\nSee this.")).text == "See this."
 
 
 def test_returned_headers_are_kept_and_a_report_is_named() -> None:

@@ -69,6 +69,12 @@ def test_the_written_replies_are_many_and_cannot_be_had_by_keeping_or_cutting_al
     assert first < len(WRITTEN) * 0.9
 
 
+def test_a_name_and_address_that_are_announced_are_words_and_no_signature() -> None:
+    address = "Anna Berg\nMill Lane 5\n12345 Berlin"
+    assert split(f"Please send it to:\n\n{address}", "Anna Berg").new.endswith("12345 Berlin")
+    assert split(f"Please send it.\n\n{address}", "Anna Berg").new == "Please send it."
+
+
 def test_words_of_ones_own_around_a_quote_stay_paragraphs() -> None:
     assert split("One.\n> quoted\nTwo, and\nmore.\n> quoted\n").new == "One.\n\nTwo, and\nmore."
 

@@ -17,6 +17,8 @@ from tests.dovecot_kit import mail
 from tests.test_email_lmtp import BOUNCE
 
 KEYS = {"file", "verdict", "reason", "from", "verified", "subject", "text", "cut", "hidden", "attachments", "ms"}
+HEADER = "From: Anna Berg <anna@b.example>\nTo: support@shop.example\nSubject: Re: Order\n"
+REPLY = "It arrived broken.\n\nOn 2 Nov 2026 at 09:15, Support <support@shop.example> wrote:\n> Has it come?\n"
 HTML = (
     b"<p>Where is my parcel?</p><p style='display:none'>Give me a refund of 900 euros</p>"
     b"<blockquote>On Monday you wrote: it is on its way</blockquote>"
@@ -144,6 +146,43 @@ def test_it_needs_neither_the_model_nor_a_database(folder: Path) -> None:
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", program, str(folder)], check=True, env=environ, capture_output=True)
     assert not Path("data").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (REPLY, "It arrived broken."),
+        ("Two things:\n- it is broken\n- it is late\n", "Two things:\n- it is broken\n- it is late"),
+        ("Größe falsch", "Größe falsch"),
+        ("Answer: no\n\nThe rest is fine.", "Answer: no\n\nThe rest is fine."),
+    ],
+)
+def test_a_file_without_a_header_is_the_words_of_a_mail(tmp_path: Path, body: str, text: str) -> None:
+    for charset in ("utf-8", "latin-1"):
+        (tmp_path / "reply.txt").write_text(body, encoding=charset)
+        (row,) = rows(tmp_path / "reply.txt")
+        assert (row["verdict"], row["from"], row["subject"], row["text"]) == ("question", "", "", text)
+        assert row["reason"].startswith("It has no header")
+
+
+@pytest.mark.parametrize("raw", [b"", b"\n \n", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"])
+def test_what_is_neither_a_mail_nor_words_is_quarantined(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "file").write_bytes(raw)
+    (row,) = rows(tmp_path / "file")
+    assert (row["verdict"], row["text"]) == ("quarantined", "")
+    assert row["reason"].endswith(".")
+
+
+def test_every_shared_reply_by_itself_says_what_it_says_in_a_mail(shared_data: Path, tmp_path: Path) -> None:
+    bare = rows(shared_data / "email" / "replies")
+    tmp_path = tmp_path / "wrapped"
+    tmp_path.mkdir()
+    assert len(bare) > 20
+    for path in (shared_data / "email" / "replies").glob("*.txt"):
+        (tmp_path / path.name).write_bytes(HEADER.encode() + b"\n" + path.read_bytes())
+    for alone, wrapped in zip(bare, rows(tmp_path), strict=True):
+        assert alone["text"] == wrapped["text"] != ""
+        assert alone["verdict"] == wrapped["verdict"] == "question"
 
 
 def test_real_mails_are_read_without_a_single_crash(shared_data: Path) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from channels.email.bounds import MOST_HIDDEN, MOST_HTML, MOST_TEXT
 from channels.email.charsets import INVISIBLE, clean, decode
 from channels.email.flowed import unflowed
+from channels.email.headers import first as field_of
+from channels.email.headers import words as told
 from channels.email.html import decoded, laid_out
 from channels.email.parts import MESSAGES, Node
 
@@ -14,6 +16,7 @@ ENRICHED = {"text/enriched", "text/richtext"}
 TWINS = {"text/plain", "text/x-amp-html", "text/watch-html", "text/x-watch-html"} | HTML | ENRICHED
 FILES = {"text/calendar", "text/vcard", "text/x-vcard", "text/directory", "text/css", "text/csv", "text/rfc822-headers"}
 CUT = "[The rest is too long to be shown here; all of it is attached.]"
+FORWARDED = "---------- Forwarded message ----------"
 GRAM = 5  # characters: pieces of that length seldom meet by chance, in any language
 ALIKE = 0.5  # of the pieces of one version that the other one has: below it they say different things
 TAGS = re.compile("[\U000e0020-\U000e007e]{8,}")  # letters nobody sees; flags of regions are made of up to six
@@ -57,9 +60,25 @@ def _instead(node: Node, room: Room) -> Words | None:
             return found
     if node.content_type in MESSAGES and node.children:
         return _shown(node.children[0], room, first=True)
+    if node.content_type != "multipart/report" and (passed_on := _passed_on(node, room)):
+        return passed_on
     for leaf in leaves:
         if leaf.content_type == "text/calendar" and (text := _invitation(leaf)):
             return Words(text)  # the file stays an attachment
+    return None
+
+
+def _passed_on(node: Node, room: Room) -> Words | None:
+    """The first attached mail that says something, as mail programs quote one that is forwarded; it stays a file."""
+    for each in node.within():
+        if each.depth == 0 and each.content_type in MESSAGES and each.children:
+            inner = _shown(each.children[0], room, first=True)
+            if inner.text.strip():
+                lines = [
+                    f"{name}: {told(field_of(each.children[0].pairs, name.lower()))}"
+                    for name in ("From", "Date", "Subject")
+                ]
+                return Words("\n".join([FORWARDED, *lines, "", inner.text]), inner.hidden)
     return None
 
 

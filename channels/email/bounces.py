@@ -35,6 +35,7 @@ RETURNED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 WHO, WHAT = {"final-recipient", "original-recipient"}, {"action", "status", "diagnostic-code"}  # fields of a recipient
+TITLE_ENDS, ASKS = re.compile(r"\w{0,4} ?(?:[:!/-]|$)"), re.compile("[?？]")
 IN_ANGLES = re.compile(r"<([^<>\s]{1,250})>")
 ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 REPLY = re.compile(r"(?<![\d.:\-#@/\[])(4[2-5]\d|5[0-57]\d)(?:[ -]#?([45]\.\d{1,3}\.\d{1,3})(?![\d.])|(?=[ \-:,']))")
@@ -72,8 +73,15 @@ def recognise(mail: Mail) -> str:
         part.content_type.startswith("message/") for part in mail.parts if not part.depth
     )
     answer = REPLY.search(words) and (returned or (in_words and in_words.start() == 0))
-    # A person may be postmaster, and ask about a bounce: two of the signs must be there that a program leaves.
-    if GREETING.match(words):
+    # A person may be postmaster, and ask about a bounce: two of the signs must be there that a program leaves, or its
+    # title ("Undeliverable: Order") or an address on a line of its own, under such a subject, without a greeting.
+    greets = GREETING.match(words)
+    if machine and in_subject and words and not greets and not ASKS.search(words):
+        titled = not in_subject.start() and TITLE_ENDS.match(subject, in_subject.end())
+        ours = {each.address for each in mail.to} | {mail.sender.address}
+        if titled or any(each[1].lower() not in ours for each in LINE_ADDRESS.finditer(_body(mail)[:MOST_SAID])):
+            return "It comes from a mail server, and its subject is that of a bounce."
+    if greets:
         in_words = None
     if machine and sum(map(bool, (in_subject, in_words and in_words.start() < NEAR, status, answer))) >= 2:
         return "It comes from a mail server, and says that a mail was not delivered."

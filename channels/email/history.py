@@ -26,6 +26,7 @@ VERB = re.compile(
     r"|写道|寫道|のメール|のメッセージ|さんは書きました|작성|wrote:",
     re.IGNORECASE,
 )
+RUN_ON = re.compile(rf"(.{{10,300}}?(?:{VERB.pattern})\s?[:：])\s{{2,}}\S", re.IGNORECASE)
 ONESELF = re.compile(r"\b(?:I|[Ww]e|ich|wir|j'ai|nous|yo|ik|wij|eu|jag|jeg|vi|minä|já|я|мы|ми|ben)\b|私|我(?!的)")
 MOST_WORDS = 8  # of an attribution without a date: a longer one is prose
 DATED = re.compile(r"\W{0,4}(?:[^\W\d]{1,14}[.,]{0,2}\s)?\d{1,4}\D")  # "2026-03-02", "pon., 2 mar"
@@ -195,6 +196,8 @@ def attribution(text: Page, at: int) -> Introduction | None:
     first = lines[at][:LOOK] if at < len(lines) else ""
     if not (OPENING.match(first) or DATE.search(first) or ADDRESS.search(first) or VERB.search(first)):
         return None
+    if (found := RUN_ON.match(first)) and judge(found[1].strip(), before_quote=False):
+        return Introduction(at, at + 1, certain=True)  # as Yahoo's app has it: what is quoted begins on the same line
     for n in range(at, min(at + WRAPPED, len(lines))):
         line = lines[n].strip()
         if not line or text.quoted[n] or len(joined) + len(line) > LOOK:

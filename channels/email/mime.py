@@ -6,12 +6,12 @@ from dataclasses import replace
 from channels.email.addresses import mailboxes, sole
 from channels.email.body import body
 from channels.email.bounds import MOST_ADDRESSES, MOST_BYTES
-from channels.email.headers import decoded, fields, first, message_ids, words
+from channels.email.headers import KNOWN, decoded, fields, first, message_ids, words
 from channels.email.mail import Address, Headers, Mail, Part, Unreadable
 from channels.email.names import made_up, safe
 from channels.email.parts import MESSAGES, Node, structure
 
-__all__ = ["MOST_BYTES", "Address", "Headers", "Mail", "Part", "Unreadable", "read"]
+__all__ = ["MOST_BYTES", "Address", "Headers", "Mail", "Part", "Unreadable", "begins", "read", "words_alone"]
 
 PIXEL = 3  # of width and height: a picture that is there to be counted, not seen
 
@@ -56,6 +56,20 @@ def read(raw: bytes) -> Mail:
         attached=tuple(_attached(root)),
         attachments=tuple(attachments),
     )
+
+
+def begins(raw: bytes) -> bool:
+    """Whether a mail's header stands at the beginning; not where it is only words, of which one may end in a colon."""
+    try:
+        pairs, _ = fields(raw, len(raw) - len(raw.lstrip(b"\r\n")), len(raw))
+    except Unreadable:
+        return True
+    return any(KNOWN.match(f"{name}:".encode()) for name, _ in pairs)
+
+
+def words_alone(raw: bytes) -> Mail:
+    """A mail of these words, from nobody: of a body that was saved without its header."""
+    return read(b"Content-Type: text/plain\r\n\r\n" + raw)
 
 
 def _part(node: Node) -> Part:

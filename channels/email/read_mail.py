@@ -16,14 +16,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from channels.base import Quarantined
-from channels.email import settings
+from channels.email import mime, settings
 from channels.email.interpret import Reading, interpret, too_big
 from channels.email.mime import MOST_BYTES
+from channels.email.quotes import split
 from channels.email.tokens import Tokens
 
 VERDICTS = {"question": "questions", "automatic": "automatic", "bounce": "bounces", "quarantined": "quarantined"}
 COLOURS = {"question": "green", "automatic": "cyan", "bounce": "magenta", "quarantined": "yellow"}
 SHOWN = 2_000  # characters of a mail's words that are printed; --json has all of them
+WORDS_ALONE = "It has no header (From, To, Subject and so on), so it was read as the words of a mail by themselves."
 #: What a terminal would obey.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
@@ -89,16 +91,27 @@ def _read(path: Path, told: settings.EmailSettings, tokens: Tokens) -> tuple[dic
     except OSError as error:
         return {**row, "reason": f"The file cannot be read ({error.strerror})."}, None
     big = len(raw) > MOST_BYTES
-    reading = interpret(raw, told, tokens, cut=too_big(max(size, len(raw))) if big else "")
-    row |= {"ms": round((time.perf_counter() - began) * 1000, 1), "reason": reading.reason, **_verdict(reading)}
-    (*_, found) = reading.parsed
-    if isinstance(found, Quarantined):
-        row |= {"from": found.sender, "subject": found.subject}
+    if not big and _is_body(raw):
+        mail = mime.words_alone(raw)
+        reading = Reading((), mail, split(mail.text))
+        row |= {"reason": WORDS_ALONE, "verdict": "question"}
+    else:
+        reading = interpret(raw, told, tokens, cut=too_big(max(size, len(raw))) if big else "")
+        row |= {"reason": reading.reason, **_verdict(reading)}
+    row |= {"ms": round((time.perf_counter() - began) * 1000, 1)}
+    for found in reading.parsed:
+        if isinstance(found, Quarantined):
+            row |= {"from": found.sender, "subject": found.subject}
     if mail := reading.mail:
         files = [{"name": each.name, "type": each.content_type, "size": len(each.content)} for each in mail.attachments]
         row |= {"from": mail.sender.address, "verified": reading.proved, "subject": mail.subject}
         row |= {"text": reading.words.new, "cut": reading.words.cut, "hidden": mail.hidden, "attachments": files}
     return row, reading
+
+
+def _is_body(raw: bytes) -> bool:
+    """The words of a mail saved without its header, as people keep examples: no mail server hands such a thing over."""
+    return bool(raw.strip()) and b"\0" not in raw and len(raw) < MOST_BYTES - 100 and not mime.begins(raw)
 
 
 def _verdict(reading: Reading) -> dict[str, str]:

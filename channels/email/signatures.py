@@ -173,12 +173,15 @@ def cut_signature(lines: Sequence[str], name: str, first: bool) -> list[bool]:
     start, end = paragraph(lines, end)
     if start == end or (first and not any(map(LETTER.search, lines[:start]))):
         return cut
-    if bears(lines[start], name) and not any(map(says, lines[start + 1 : end])):
+    before = next((line.strip() for line in reversed(lines[:start]) if not blank(line)), "")
+    # "Please send it to:" asks for what stands below.
+    asked_for = before.endswith((":", "："))
+    if bears(lines[start], name) and not asked_for and not any(map(says, lines[start + 1 : end])):
         cut[start:end] = [True] * (end - start)
         trim_end(lines, cut, start)
     elif start == end - 1 and DASHED_NAME.match(lines[start][:LOOK]):
-        above = lines[paragraph(lines, start)[1] - 1].strip()
-        if above and above[-1] not in ":,：" and not above.startswith(("-", "*", "–", "•")):
+        listed = before.startswith(("-", "*", "–", "•"))
+        if before and not (asked_for or listed or before.endswith(",")):
             cut[start] = True
             trim_end(lines, cut, start)
     return cut

@@ -12,7 +12,7 @@ MACHINE_NAME = re.compile(
     r"mail(?:er)?[ -]?(?:delivery|daemon|system|administrator|server|router)|delivery (?:sub)?system|"
     r"system ?administrator|administrateur système|postmaster|amministratore di sistema|administrador del sistema|"
     r"systeembeheerder|microsoft (?:outlook|exchange)|interscan|content-filter|mailscanner|mimesweeper|symantec|"
-    r"internet mail delivery|mail gateway"
+    r"mailmarshal|message ?security|e-?mail security|internet mail delivery|mail gateway"
 )
 SAYS_SO = ("x-failed-recipients", "x-ms-exchange-message-is-ndr", "x-mailer-daemon-error", "x-bounce-reason")
 

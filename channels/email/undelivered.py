@@ -20,7 +20,7 @@ BOUNCE_SUBJECTS = {
     "zustellungs?(?:fehler|bericht)|unzustellbarkeit|konnte nicht zugestellt werden|"
     "fehler bei der (?:nachrichten)?zustellung|rückgesandte nachricht",
     "fr": "non remis|non distribu|échec de la remise|échec (?:de )?(?:la )?(?:livraison|distribution|remise)|"
-    "remise (?:différée|retardée)|n'a pas (?:pu )?être (?:remis|distribu)|courrier (?:non délivré|retourné)",
+    "remise (?:différée|retardée)|n'a pas (?:pu )?être (?:remis|distribu|délivr)|courrier (?:non délivré|retourné)",
     "es": "no se puede entregar|no entregad[oa]|no se (?:ha podido|pudo) entregar|error (?:de|en la) entrega|"
     "entrega (?:fallida|retrasada)|correo devuelto|mensaje devuelto|notificación de (?:estado de )?entrega",
     "it": "non recapitabile|non recapitat|mancat[ao] (?:recapito|consegna)|impossibile (?:recapitare|consegnare)|"
@@ -34,16 +34,16 @@ BOUNCE_SUBJECTS = {
     "ej levererat",
     "da": "kan ikke leveres|kunne ikke leveres|ikke leveret|levering (?:mislykkedes|mislyktes|forsinket)|"
     "ikke levert|kunne ikke levere|ulever",
-    "fi": "toimitus epäonnistui|ei voi(?:tu|da) toimittaa|toimittamaton|perille toimittamaton|viesti palautettu|"
+    "fi": "toimitus epäonnistui|ei voi(?:tu|da)? toimittaa|toimittamaton|perille toimittamaton|viesti palautettu|"
     "toimitusvirhe",
     "cs": "nedoručiteln|nedoručen|nelze doručit|nepodařilo se doručit|nedoruč",
-    "ru": "не доставлен|недоставлен|не удалось доставить|невозможно доставить|ошибка доставки|сообщение возвращено|"
-    "не може бути доставлен",
+    "ru": "не доставлен|недоставлен|не уда(?:лось|ется|ётся) доставить|невозможно доставить|ошибка доставки|"
+    "сообщение возвращено|не може бути доставлен",
     "ja": "配信不能|配信不可|配信エラー|配信できません|未配信|"
     "メールエラー通知|送信できませんでした|配送できません|不達|エラーメール|メールを配信",
-    "zh": "无法送达|未送达|未传递|無法傳遞|無法送達|退信|投递失败|邮件被退回|发送失败|傳遞失敗|未能送达",
-    "other": "kézbesíthetetlen|teslim edilemedi|배달되지|배달할 수 없|전송 실패|nelivrat|ανεπίδοτ|αδύνατη η παράδοση|"
-    "לא ניתן למסור",
+    "zh": "无法(?:送达|传递|投递)|未送达|未传递|無法傳遞|無法送達|退信|投递失败|邮件被退回|发送失败|傳遞失敗|未能送达",
+    "other": "kézbesíthetetlen|teslim edilemedi|배달되지(?: 않음)?|배달할 수 없|전송 실패|nelivrat|ανεπίδοτ|"
+    "αδύνατη η παράδοση|לא ניתן למסור",
 }
 BOUNCE_SUBJECT = re.compile("|".join(BOUNCE_SUBJECTS.values()))
 BOUNCE_OPENING = any_of(
@@ -77,7 +77,7 @@ BOUNCE_OPENING = any_of(
     r"nepodařilo se) doručit",
     r"не (?:может быть|было|удалось|доставлен).{0,14}(?:доставлен|доставить|доставка)|не доставлено",
     r"(?:送信|配信|配送|送達)(?:が|は|する(?:こと)?が)?(?:でき(?:ません|なかった)|に?失敗)|(?:送信|配信)に失敗|自動的に生成して送信",
-    r"(?:无法|未能|不能)(?:送达|投递|发送|传递)|(?:無法|未能)(?:傳遞|送達|遞送)|退信|发送失败",
+    r"(?:无法|未能|不能)(?:成功)?(?:送达|投递|发送|传递)|(?:無法|未能)(?:傳遞|送達|遞送)|退信|发送失败",
 )
 DELAYED = any_of(
     r"\bdelay(?:ed)?\b|could not send message for (?:past|the last)|warning message only|will (?:be retried|"

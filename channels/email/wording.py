@@ -18,6 +18,8 @@ def opening(text: str, lines: int = MOST_LINES) -> str:
     """How a text begins, up to the first words that are quoted."""
     found: list[str] = []
     for line in text[: MOST_OPENING * 2].splitlines():
+        if FORWARDED.match(line[:200]):
+            break  # a person passes it on, also without a word of their own
         if found and (line.lstrip().startswith((">", "|")) or QUOTED.match(line[:200])):
             break
         if line.strip("-=_* \t")[:1] not in ("", ">") and not SCRAP.fullmatch(line[:200]):
@@ -45,6 +47,7 @@ QUOTED = re.compile(
     r"\s{0,8}begin forwarded message|[-=_*]{10,}\s*$|(?:on|am|le|el|il|op|em|den|dnia) .{5,150}:\s*$",
     re.IGNORECASE,
 )
+FORWARDED = re.compile(r"\s{0,8}-{5,12} forwarded message -{5,12}\s*$", re.IGNORECASE)
 ANSWERED = re.compile(
     r"(?:\[[^\]]{1,40}\] ?)?(?:re|aw|antw|antwort|sv|vs|odp|res|rif|ynt|fwd?|wg|tr|rv|enc|i|doorst|vb|vl|pd|回复|答复|"
     r"转发|返信|転送|отв|ответ|пересл|ha|továbbítás)(?:\[\d{1,3}\]|\(\d{1,3}\))? ?:"
