@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests import ROOT
 from tests.conftest import absent
 from tests.live_server import LiveServer
+
+#: Longer than Playwright's five seconds: a machine may be slow, and nothing is waited for longer than it takes.
+expect.set_options(timeout=15_000)
 
 NewContext = Callable[..., BrowserContext]
 

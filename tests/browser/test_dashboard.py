@@ -195,10 +195,11 @@ def test_everything_is_done_by_keyboard_alone(new_context: NewContext, live_serv
     page.keyboard.type(live_server.staff_password)
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("show=waiting"))
+    rows = page.locator(".row")
+    expect(rows.filter(has_text="asked a person").last).to_be_visible(timeout=ANSWER_MS)
+    page.wait_for_load_state()  # what answers to keys is there after the page
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the queue")).to_be_focused()
-    rows = page.locator(".row")
-    expect(rows.first).to_be_visible()
     for _ in range(rows.count()):
         page.keyboard.press("j")
     expect(rows.last).to_be_focused()

@@ -81,7 +81,8 @@ def test_who_opens_an_article_that_a_colleague_has_open_is_told_until_she_leaves
     with nora.expect_response(lambda answer: answer.url.endswith("/here")):
         pass  # what she says next, nobody hears any more
     [(own,)] = rows(server, "SELECT s.id FROM staff s WHERE s.name = 'Nora'")
-    nora.close()  # as a browser that crashes: it says nothing any more
+    nora.context.set_offline(True)  # as a browser that crashes: it says nothing any more
+    nora.close()
     with sqlite3.connect(server.data_dir / "firstline.db") as connection:  # and that was half a minute ago
         aged = connection.execute("UPDATE presence SET until = until - ? WHERE staff_id = ?", (presence.SEEN, own))
         assert aged.rowcount == 1, "she did not say goodbye"
