@@ -1,5 +1,6 @@
 """Words to BM25 scores, the same in every process and on every database."""
 
+import logging
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +9,9 @@ import bm25s
 import numpy as np
 import Stemmer
 from bm25s.stopwords import STOPWORDS_EN
+
+# It asks to be heard from DEBUG upwards, whatever the operator wants to hear.
+logging.getLogger("bm25s").setLevel(logging.WARNING)
 
 K1 = 1.5
 B = 0.75
