@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.orm import joinedload
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, StatusUpdate, Undeliverable
 from service import conversations, due
 from service.context import Context
-from service.db import alone, clock
+from service.db import clock
+from service.last_check import Refusal, refusal_of, too_many
 from service.models import Conversation, Delivery, Identity, Message
 from service.retries import MOST_ATTEMPTS, backoff
 from service.storable import as_key, clean
@@ -36,15 +37,7 @@ class Parcel:
     outbound: Outbound
     channel: Channel
     unknown: bool
-    refusal: "Refusal | None" = None  # it may only be looked up, not sent
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a delivery must not be sent. `quiet`: nothing is wrong, so nobody needs to be called."""
-
-    reason: str
-    quiet: bool
+    refusal: Refusal | None = None  # it may only be looked up, not sent
 
 
 async def claim_delivery(context: Context, candidates: Sequence[tuple[int, int]] | None = None) -> Parcel | None:
@@ -126,10 +119,10 @@ async def _begin(
     """Mark it as being sent, or settle it if it must not be."""
     channel = context.channels.get(delivery.channel)
     unknown = delivery.state in ("sending", "uncertain")
-    refusal = _refusal(context, channel, conversation, delivery)
+    refusal = refusal_of(context, channel, conversation, delivery)
     if not refusal and channel and delivery.author != "person" and not unknown:
         delivery.recipient = as_key(channel.address(identity.external_id, conversation.memo))
-        refusal = await _too_many(session, channel, conversation, delivery)
+        refusal = await too_many(session, channel, conversation, delivery)
     can_ask = channel is not None and channel.outcome is not None
     if refusal and not (unknown and can_ask):
         await _refuse(session, conversation, delivery, refusal, unknown=unknown)
@@ -169,43 +162,6 @@ async def _begin(
     return Parcel(
         delivery.id, conversation.id, delivery.fence, delivery.attempts, age, outbound, channel, unknown, refusal
     )
-
-
-def _refusal(
-    context: Context, channel: Channel | None, conversation: Conversation, delivery: Delivery
-) -> Refusal | None:
-    """Why this delivery must not be sent now; None if it may."""
-    if delivery.author == "agent" and conversation.state not in ("agent", "waiting"):
-        return Refusal("A person had taken over before it was sent.", quiet=True)
-    if conversation.stopped:
-        return Refusal("The customer wants no more messages.", quiet=delivery.author == "agent")
-    if channel is None or channel.missing:
-        return Refusal("This channel is off. `firstline check` says which setting turns it on.", quiet=False)
-    window = channel.window(conversation.last_customer_at, context.clock())
-    return None if window.open else Refusal(window.reason or "The channel takes no message now.", quiet=False)
-
-
-async def _too_many(
-    session: AsyncSession, channel: Channel, conversation: Conversation, delivery: Delivery
-) -> Refusal | None:
-    """Why no more replies that nobody wrote may go there now. Two machines that answer each other end here."""
-    unseen, an_hour = channel.most_automatic_unseen, channel.most_automatic_an_hour
-    if unseen is not None and delivery.begun_at is None and conversation.automatic_unseen >= unseen:
-        return Refusal(f"{unseen} automatic replies went out here, and no person has looked yet.", quiet=False)
-    if an_hour is None:
-        return None
-    # One after the other: of two conversations with one address neither counts past the other.
-    await alone(session, f"{channel.name} {delivery.recipient}")
-    lately = select(func.count()).where(
-        Delivery.channel == channel.name,
-        Delivery.recipient == delivery.recipient,
-        col(Delivery.author) != "person",
-        col(Delivery.begun_at) > clock() - 3600.0,
-        Delivery.id != delivery.id,
-    )
-    if (await session.exec(lately)).one() >= an_hour:
-        return Refusal(f"{an_hour} automatic replies went to this address within an hour.", quiet=False)
-    return None
 
 
 async def _refuse(

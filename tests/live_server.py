@@ -56,7 +56,7 @@ class LiveServer:
                 raise AssertionError(f"the server did not start: {self.lines}")
             time.sleep(0.05)
         first = next(line for line in self.lines if "http://" in line)
-        self.url = re.search(r"http://[^/\s]+", first).group()  # type: ignore[union-attr]
+        self.url = re.search(r"http://[^/\s]+", first).group()
         login = next((line for line in self.lines if line.startswith("Staff login:") and "password" in line), "")
         if found := re.search(r"login: (\S+)\s+password: (\S+)", login):
             self.staff_email, self.staff_password = found.groups()

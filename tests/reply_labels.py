@@ -24,7 +24,7 @@ class Long:
         measured = other.startswith(self.begins), other.endswith(self.ends), len(other.split()), digest[:16]
         return measured == (True, True, self.words, self.sha256)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
 
 REPLIES: dict[str, str | Long] = {

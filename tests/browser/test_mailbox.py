@@ -39,7 +39,7 @@ def write(page: Page, subject: str, text: str, *, unverified: bool = False) -> N
 def reply(page: Page, text: str, **file: Any) -> None:
     page.get_by_label("Reply").fill(text)
     if file:
-        page.get_by_label("Files").set_input_files([file])  # type: ignore[list-item]
+        page.get_by_label("Files").set_input_files([file])
     page.get_by_role("button", name="Send", exact=True).click()
 
 
