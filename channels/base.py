@@ -1,6 +1,7 @@
 """The contract of a channel: what comes in, what goes out, and the errors that say what to do next."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -28,6 +29,14 @@ class OutcomeUnknown(Exception):
     """The message may have been sent or not: it must be looked up, never sent again blindly."""
 
 
+class SwitchedOff(Exception):
+    """The vendor does not know us any more: nothing goes out or comes in until the operator does what it says."""
+
+
+class TooLong(Exception):
+    """This is more than the channel takes at once, however it is split; the sentence says how much that is."""
+
+
 class Unreachable(Exception):
     """A listener cannot hear its vendor now; the sentence tells the operator why. It is begun again after a while."""
 
@@ -38,6 +47,7 @@ class Kind(StrEnum):
     MESSAGE = "message"
     AUTOMATIC = "automatic"  # an out-of-office, a bounce, a list: recorded, never answered
     STOP = "stop"  # the customer wants no more messages
+    START = "start"  # the customer wants messages again
     PERSON = "person"  # a press on "Talk to a person"
 
 
@@ -56,7 +66,7 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file a customer sent; `url` is the vendor's, to be fetched in the work and never in the webhook."""
+    """A file a customer sent; `url` is the vendor's, to be fetched in the work (`fetch`) and never in the webhook."""
 
     name: str
     content_type: str
@@ -143,6 +153,12 @@ class Outbound:
     attempt: int = 1
     subject: str = ""  # of the customer's last message
     memo: Mapping[str, Any] = field(default_factory=dict)  # of the customer's last message
+    #: Not empty: no free text, but what the channel has for this (`Offer.purpose`); `text` then says so to staff.
+    purpose: str = ""
+    customer: str = ""  # their name, as far as it is known
+    #: For `outcome`: when this was first owed (seconds since 1970), and the vendor's ids of what else we sent them.
+    owed_at: float = 0.0
+    known: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -150,15 +166,37 @@ class Receipt:
     """The vendor took the message. `external_id` is the vendor's id of it."""
 
     external_id: str
+    text: str = ""  # what the customer reads, where the vendor put the words together
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file of a customer's, as the vendor has it. An empty name: it has none."""
+
+    content: bytes
+    content_type: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What goes through although free text does not: a message that the vendor approved beforehand."""
+
+    purpose: str  # what `Outbound.purpose` then says
+    title: str  # what staff press: "Tell them that a reply is ready"
+    text: str  # what staff read in its place, until the vendor says what the customer reads
+    #: Whether it asks the customer to write for a reply that waits: then staff write that reply along with it.
+    invites: bool = False
 
 
 @dataclass(frozen=True)
 class Window:
-    """Whether the channel takes free text now, and until when (seconds since 1970)."""
+    """Whether the channel takes free text now, and until when (seconds since 1970; None: for as long as one likes)."""
 
     open: bool
     until: float | None = None
-    reason: str = ""
+    reason: str = ""  # where it is closed: why, in a sentence for staff
+    offers: Sequence[Offer] = ()
 
 
 @dataclass(frozen=True)
@@ -168,6 +206,18 @@ class Setup:
     secret: bytes  # the installation's key: derive a key of your own from it, never sign with it
     environ: Mapping[str, str] = field(default_factory=dict)
     company: str = "our team"  # the name customers read
+    base_url: str = "http://127.0.0.1:8000"  # where this server is reached from outside, without a slash at its end
+    clock: Callable[[], float] = time.time  # what customers could see (seconds since 1970)
+
+
+class Clock:
+    """The time of day, which a demo can move on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0  # seconds
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
 
 
 @dataclass(frozen=True)
@@ -181,14 +231,16 @@ class Page:
 #: `await receive(parsed, state)` commits what came in and the new state in one transaction.
 Receive = Callable[[Sequence[Parsed], Mapping[str, Any]], Awaitable[None]]
 Listen = Callable[[Receive, Mapping[str, Any]], Coroutine[Any, Any, None]]
+#: `missed(since)`: what the vendor has from `since` (seconds since 1970) on, oldest first, however much of it we have.
+Missed = Callable[[float], AsyncIterator[Parsed]]
 
 
 class Channel:
     """Base of every channel: the defaults of what is optional. How to add one is told in channels/__init__.py.
 
     `parse` verifies first, then translates: no I/O, no database, no HTTP status; the same delivery gives the same
-    `external_id`. Raises Forbidden or Malformed. `send` raises Undeliverable or OutcomeUnknown; anything else it raises
-    is worth a retry.
+    `external_id`. Raises Forbidden or Malformed. `send` raises Undeliverable, OutcomeUnknown or SwitchedOff; anything
+    else it raises is worth a retry.
     """
 
     name: str = ""
@@ -206,6 +258,22 @@ class Channel:
 
     #: `async outcome(outbound) -> Receipt | None`: what became of a send we don't know about; None: it did not happen.
     outcome: Callable[[Outbound], Awaitable[Receipt | None]] | None = None
+
+    #: What the vendor has and we may not: asked for after a start and every so many seconds, from the last time on and
+    #: `overlap` seconds before it. Raises SwitchedOff or Unreachable; what it yields is stored once (`external_id`).
+    missed: Missed | None = None
+    missed_every: float = 300.0
+    missed_overlap: float = 3_600.0
+
+    #: `await fetch(url, most)`: a file that an Attachment names by its `url`, of at most `most` bytes. Raises
+    #: Undeliverable (it will never be had, or not now) or SwitchedOff.
+    fetch: Callable[[str, int], Awaitable[Fetched]] | None = None
+
+    #: `await typing(recipient, memo)`: show the customer that an answer is being written. Best effort.
+    typing: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = None
+
+    #: Whether who said stop is sent nothing until they say start (Kind.START). Else any message of theirs will do.
+    needs_start: bool = False
 
     #: `async listen(receive, state)`: the channel's own listener, where there is no webhook; it runs until it is
     #: cancelled, in one process at a time. `state` is what was last stored; only when `receive` has returned may the
@@ -235,6 +303,13 @@ class Channel:
 
     async def send(self, outbound: Outbound) -> Receipt:
         raise Undeliverable(f"The channel {self.name} cannot send.", permanent=True)
+
+    def split(self, outbound: Outbound) -> Sequence[Outbound]:
+        """The messages that it is to be sent as, in order; each becomes a message and a delivery of its own.
+
+        Only `text`, `disclosure` and `sources` may differ: each is in one of them. Raises TooLong.
+        """
+        return (outbound,)
 
     def address(self, recipient: str, memo: Mapping[str, Any]) -> str:
         """Where a message to `recipient` really goes: what `most_automatic_an_hour` counts."""

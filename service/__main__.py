@@ -17,6 +17,7 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from channels import CHANNELS
+from channels.base import Clock
 from service import migrations, traces
 from service.backup_commands import backup, restore
 from service.command import Refusal, console, environ, load_settings, make_embedder, open_database, progress
@@ -54,8 +55,9 @@ async def _serve(settings: Settings, demo: bool) -> None:
 
     console.print("Firstline is starting: loading the language model takes a few seconds.")
     embedder = make_embedder()
-    channels = build_channels(settings, demo_environ(environ()) if demo else environ())
-    context = build_context(settings, channels, embedder, spans=traces.make_provider(os.environ))
+    clock = Clock()  # real, unless somebody moves it on at a page of the demo
+    channels = build_channels(settings, demo_environ(environ()) if demo else environ(), clock)
+    context = build_context(settings, channels, embedder, clock=clock, spans=traces.make_provider(os.environ))
     await migrations.upgrade(context.db)
     login = await prepare_demo(context.db, embedder) if demo else None
     server = Server(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
-def build_channels(settings: Settings, environ: Mapping[str, str]) -> dict[str, Channel]:
+def build_channels(
+    settings: Settings, environ: Mapping[str, str], clock: Callable[[], float] = time.time
+) -> dict[str, Channel]:
     """Every channel of the registry, on or off, by its name."""
-    setup = Setup(settings.signing_key(), environ, company=settings.company_name)
+    setup = Setup(
+        settings.signing_key(), environ, company=settings.company_name, base_url=settings.base_url, clock=clock
+    )
     return {channel.name: channel(setup) for channel in CHANNELS}
 
 

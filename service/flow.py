@@ -140,9 +140,9 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
     if inbound.attachments:
         await session.flush()
         await attachments.keep(session, message, inbound.attachments)
-    if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers
+    if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers, or opens a window
         conversation.subject, conversation.memo = message.subject, dict(inbound.memo)
-    conversation.last_customer_at = context.clock()
+        conversation.last_customer_at = context.clock()
     await session.flush()
     return message, True
 

@@ -92,8 +92,8 @@ class Message(SQLModel, table=True):
     """One message. `author`: customer | agent | person | system; `kind`: channels.base.Kind of what came in.
 
     `seq` is its place; `changed` is the conversation's clock when it was stored or last changed, which readers follow.
-    `status` of an inbound one: owed | answered | escalated | person | ignored; of an outbound one: queued | sent |
-    uncertain | failed | cancelled.
+    `status` of an inbound one: owed | answered | escalated | person | ignored; of an outbound one: held | queued | sent
+    | uncertain | failed | cancelled.
     """
 
     __table_args__ = (
@@ -124,6 +124,8 @@ class Message(SQLModel, table=True):
     known_as: str | None = None  # what later messages of the thread call it, where that is not its external_id
     status: str
     reason: str = ""  # why it was ignored, why it failed
+    reached: str = words()  # how far one that was sent got, if the vendor says: delivered | read
+    purpose: str = words()  # of a message that the vendor approved beforehand: channels.base.Offer
     decision_id: int | None = ref("decision.id", nullable=True)  # outbound: the decision it carries
     answered_by: int | None = ref("decision.id", nullable=True)  # inbound: the one decision that answers it
     created_at: float = moment()
@@ -180,7 +182,10 @@ class Label(SQLModel, table=True):
 
 
 class Delivery(SQLModel, table=True):
-    """What is owed: ready -> sending -> sent | uncertain | failed | cancelled. Without `due_at` it is settled."""
+    """What is owed: ready -> sending -> sent | uncertain | failed | cancelled. Without `due_at` it is settled.
+
+    `held`: it waits for the customer to write, because the channel takes no free text until then.
+    """
 
     __table_args__ = (
         Index("delivery_due", "due_at", "lease_until"),
@@ -210,7 +215,10 @@ class Delivery(SQLModel, table=True):
 
 
 class Attachment(SQLModel, table=True):
-    """A file that came with a customer's message."""
+    """A file that came with a customer's message.
+
+    With `due_at` it is still to be fetched from `url`; without it `content` is there, or `reason` says why not.
+    """
 
     id: int = key()
     message_id: int = ref("message.id")
@@ -218,6 +226,11 @@ class Attachment(SQLModel, table=True):
     content_type: str
     size: int
     content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    url: str = words()
+    due_at: float | None = moment(nullable=True, index=True)
+    lease_until: float = Field(default=0.0, sa_column=Column(Double, nullable=False, server_default="0"))
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    reason: str = words()
 
 
 class Quarantine(SQLModel, table=True):
