@@ -18,7 +18,7 @@ PLACEHOLDERS = ("{company}", "{customer}", "{person}")
 ACCOUNT = r"AC[0-9a-fA-F]{32}"
 CONTENT = r"HX[0-9a-fA-F]{32}"
 #: What a token is made of: printable ASCII. Twilio's have 32 characters; with a short one anybody may write as anybody.
-SECRET = r"[!-~]{16,200}"
+LONG_WORD = r"[!-~]{16,200}"
 NUMBER = r"\+[1-9][0-9]{6,14}"  # E.164
 PREFIX = "whatsapp:"
 USUAL_RATE, MOST_RATE = 80.0, 1_000.0  # messages a second; Twilio takes 80 of one sender
@@ -60,12 +60,12 @@ def read(setup: Setup) -> WhatsAppSettings:
     return WhatsAppSettings(
         account_sid=reader.matching("WHATSAPP_ACCOUNT_SID", ACCOUNT, "AC and 32 hexadecimal digits", needed=True),
         auth_token=reader.matching(
-            "WHATSAPP_AUTH_TOKEN", SECRET, "the auth token that Twilio's console shows", needed=True
+            "WHATSAPP_AUTH_TOKEN", LONG_WORD, "the auth token that Twilio's console shows", needed=True
         ),
         sender=reader.sender(),
         public_url=reader.public_url(setup.base_url if api_url and _is_loopback(api_url) else ""),
         auth_token_secondary=reader.matching(
-            "WHATSAPP_AUTH_TOKEN_SECONDARY", SECRET, "the secondary auth token that Twilio's console shows"
+            "WHATSAPP_AUTH_TOKEN_SECONDARY", LONG_WORD, "the secondary auth token that Twilio's console shows"
         ),
         typing=reader.switch("WHATSAPP_TYPING"),
         rate=reader.rate(),
