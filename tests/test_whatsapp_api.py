@@ -356,6 +356,7 @@ async def test_what_never_arrived_is_found_as_the_webhook_would_have_brought_it(
     assert first.external_id == twilio.messages[0].sid
     assert first.memo == {"message_sid": first.external_id}
     assert "found by a look" in " ".join(first.notes)
+    assert first.at == int(twilio.messages[0].created_at)
     assert (second.text, second.phone) == ("Look at this", None)
     (file,) = second.attachments
     path = f"/2010-04-01/Accounts/{SID}/Messages/{second.external_id}/Media/{image.sid}"
