@@ -1,6 +1,7 @@
 """The stand-in for Twilio does what Twilio does: Twilio's own SDK talks to it and checks what it signs."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -448,18 +449,17 @@ def test_no_connection_is_tried_once_more_and_a_broken_one_is_not(there: Any) ->
         def serve() -> None:
             time.sleep(0.1)  # nobody listens at first
             late.listen()
-            with late.accept()[0] as one:
-                accepted.append(one.recv(65_536))
             late.settimeout(1.0)
-            with pytest.raises(TimeoutError):
-                late.accept()
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    with late.accept()[0] as one:
+                        accepted.append(one.recv(65_536))
 
         thread = threading.Thread(target=serve)
         thread.start()
         text = run(twilio.write(MINA, "Hello?"))
         thread.join()
-    assert len(accepted) == 1
-    assert accepted[0].startswith(b"POST / HTTP/1.1")
+    assert [each[:15] for each in accepted] == [b"POST / HTTP/1.1"]
     assert [(each.sid, each.status) for each in twilio.alerts] == [(text.sid, 0)]
 
 
