@@ -126,6 +126,9 @@ async def fill(db: Database, embedder: Any, folder: Path) -> None:
         session.add(
             Attachment(message_id=came, name="\u00e9.png", content_type="image/png", size=3, content=b"\0\xff\n")
         )
+        awaited = {"name": "", "content_type": "", "size": 0, "content": b"", "url": "https://files.example/1"}
+        session.add(Attachment(message_id=came, due_at=5.5, lease_until=0.1 + 0.2, attempts=2, **awaited))
+        session.add(Attachment(message_id=came, reason="It is gone.", **awaited))
         session.add(Quarantine(channel="sink", external_id="q", reason="It is no mail.", raw=bytes(range(256))))
     await settle_all(context)
 
