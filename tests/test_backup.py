@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, col, func, select
 from channels.base import OutcomeUnknown
 from knowledge import Knowledge, import_folder
 from knowledge.articles import Article
-from service import conversations, staff_verbs
+from service import conversations, saying, staff_verbs
 from service.archive import KINDS, BackupError, kinds
 from service.backup import backup
 from service.db import Database
@@ -145,7 +145,10 @@ async def owe(db: Database) -> None:
         conversation.ready_at = None
         for message in await conversations.owed_messages(session, conversation.id):
             message.status = "answered"
-        await conversations.say(session, conversation, author="agent", text="Not sent yet.", key="key-ready")
+        await saying.say(session, conversation, author="agent", text="Not sent yet.", key="key-ready")
+        await saying.say(
+            session, conversation, author="person", text="Kept until they write.", key="key-held", held=True
+        )
 
 
 async def test_a_backup_restores_every_row_into_either_kind_of_database(
@@ -202,7 +205,7 @@ async def test_what_was_owed_goes_to_people_and_is_not_sent_again(
     before = await rows(db, "audit_event")
     await backup(to_settings(db, tmp_path / "a"), tmp_path / "b.zip", force=False, progress=quiet)
     said = await restore(there, tmp_path / "b.zip", force=False, resume=False, progress=quiet)
-    assert "replies that were not sent: 2, conversations without an answer: 1." in said[1]
+    assert "replies that were not sent: 3, conversations without an answer: 1." in said[1]
     other = Database(there.url)
     try:
         after = await rows(other, "audit_event")
@@ -227,9 +230,10 @@ async def test_what_was_owed_goes_to_people_and_is_not_sent_again(
                 ).first()
                 assert call is not None
                 assert "backup of 20" in call.reason
-            message = (await session.exec(select(Message).where(Message.external_id == "key-ready"))).one()
-            assert message.status == "uncertain"
-            assert "may have been sent since" in message.reason
+            for key in ("key-ready", "key-held"):
+                message = (await session.exec(select(Message).where(Message.external_id == key))).one()
+                assert message.status == "uncertain"
+                assert "may have been sent since" in message.reason
             untouched = (await session.exec(select(Conversation).where(Conversation.thread == "answered"))).one()
             old = next(row for row in before["conversation"] if row[0] == untouched.id)
             clock = [column.name for column in SQLModel.metadata.tables["conversation"].columns].index("clock")
