@@ -1,6 +1,7 @@
 """What a vendor has and we missed: asked for after a start and every few minutes, by one process at a time."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -93,7 +94,7 @@ async def _take_missed(context: Context, channel: Channel, missed: Missed, fence
     async with context.db.read() as session:
         memory = await session.get(ChannelMemory, (channel.name, SWEPT))
     # The first time nothing is taken: who plugs in a number with a history does not answer the past.
-    first = memory.value["first"] if memory else began
+    first = memory.value["first"] if memory else float(math.floor(began))  # vendors tell whole seconds
     if memory:
         since = max(first, min(memory.value["at"], began) - channel.missed_overlap)
         found, batch = missed(since), list[Parsed]()
