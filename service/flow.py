@@ -159,8 +159,8 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
         await attachments.keep(session, message, inbound.attachments)
     if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers, or opens a window
         late.note(conversation, inbound, now := context.clock())
-        opened = not conversation.stopped and channel.window(conversation.last_customer_at, now).open
-        if opened and conversation.state != "agent":  # only a person's reply is ever held
+        may_be_held = conversation.state != "agent" and not conversation.stopped  # only a person's reply ever is
+        if may_be_held and channel.window(conversation.last_customer_at, now).open:
             await saying.release(session, conversation)
     await session.flush()
     return message, True
