@@ -29,7 +29,7 @@ def acknowledging(
 ) -> dict[str, Any]:
     """Our server with a stand-in for Twilio. Raises BenchError if one acknowledged message is lost or without a reply.
 
-    The measure is the same server's check of a signature with nothing to store behind it.
+    The measure is the same server's check of a signature with nothing to store behind it, with its workers as busy.
     """
     environ = environ_of(home)
     port = free_port()
@@ -61,10 +61,10 @@ def acknowledging(
         database, taken = home / "data" / "firstline.db", list[str]()
         _posted(vendor.ask(do="flat", flight=4, count=20, kind="nothing", **whose))  # everything has been used once
         for turn in range(1, repeats + 1):
-            bare = _posted(vendor.ask(do="flat", flight=FLIGHT, count=COUNT, kind="nothing", **whose))
             paced = _posted(vendor.ask(do="pace", rate=RATE, seconds=seconds, kind="message", **whose))
             busy = _owed(database)
             flat = _posted(vendor.ask(do="flat", flight=FLIGHT, count=COUNT, kind="message", **whose))
+            bare = _posted(vendor.ask(do="flat", flight=FLIGHT, count=COUNT, kind="nothing", **whose))
             taken += [*paced["taken"], *flat["taken"]]
             _keep(figures, bare, paced, flat, busy)
             say(f"  {turn} of {repeats}: p99 {figures['p99_ms'][-1]:.0f} ms at {RATE} messages/s, {busy} in work")
