@@ -16,10 +16,12 @@ Nothing else changes: no other file compares a channel's name.
 from channels.base import Channel, Setup
 from channels.email.channel import EmailChannel
 from channels.webchat import WebChat
+from channels.whatsapp.channel import WhatsAppChannel
 
 __all__ = ["CHANNELS", "Setup"]
 
 CHANNELS: tuple[type[Channel], ...] = (
     WebChat,  # one script tag on any page, written to from the browser
     EmailChannel,  # a mailbox, a mail server's hand-over or a provider's webhook; answers by SMTP
+    WhatsAppChannel,  # a WhatsApp number at Twilio: its webhook in, its API out
 )

@@ -327,6 +327,9 @@ class Channel:
         """What the webhook's caller gets as JSON with its 200."""
         return {"ok": True}
 
+    async def close(self) -> None:
+        """Lets go of its connections, in the event loop that used them. What is asked of it later opens them again."""
+
     async def check(self) -> Sequence[tuple[bool, str]]:
         """Try its vendor out, for `firstline check --deep`: of each part whether it is well, and a sentence.
 

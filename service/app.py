@@ -136,6 +136,8 @@ async def running(context: Context, *, migrate: bool = True) -> AsyncIterator[No
         stop(context)
         await asyncio.gather(*loops, return_exceptions=True)
         await context.agent.close()
+        for channel in context.channels.values():
+            await channel.close()
         await context.knowledge.close()
         await context.db.close()
         await traces.flush(context.steps.provider)

@@ -216,6 +216,7 @@ async def vendors(deep: Deep) -> AsyncIterator[Finding]:
         if not channel.missing:
             for fine, sentence in await channel.check():
                 yield fine, f"{channel.title}: {sentence}"
+            await channel.close()
 
 
 #: What is being done while it takes its time, and the check.

@@ -4,11 +4,11 @@ import unicodedata
 
 from channels.base import Kind
 
-#: Who is taken to have said stop is answered no more, so only words are here that nobody who writes to a support
-#: desk means anything else by. Left out on purpose, although SMS networks take some of them for it: "cancel", "end", "quit"
-#: and "exit", and the same elsewhere (cancelar, annuler, abbestellen, sair, отмена, iptal, 取消, 退订): they are said of
-#: an order, a booking, a subscription or a step one is at. "Abmelden" and "afmelden" are said of a login, "alto" and
-#: "बंद" are answers to a question, "para" begins a sentence, and "रुको" says wait. STOP itself is known everywhere.
+#: Who is taken to have said stop is answered no more, so only words are here that nobody who writes to a support desk
+#: means anything else by. Left out on purpose, although SMS networks take some of them for it: "cancel", "end", "quit"
+#: and "exit", and the same elsewhere (cancelar, annuler, abbestellen, sair, отмена, iptal and two words of Chinese):
+#: they are said of an order, a booking, a subscription or a step one is at. "Abmelden" and "afmelden" are said of a
+#: login, "alto" answers a question, "para" begins a sentence. STOP itself is known everywhere.
 STOP = frozenset(
     "stop stopp stopall unsubscribe optout stoppen στοπ "  # English, German, Dutch, Nordic languages, Greek
     "parar pare detener baja descadastrar "  # Spanish, Portuguese

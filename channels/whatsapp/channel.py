@@ -1,0 +1,66 @@
+"""The channel: Twilio's webhook in, its API out, put together."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from channels.base import Channel, Outbound, Parsed, Receipt, Setup, Webhook, Window
+from channels.whatsapp import inbound, settings, texts
+from channels.whatsapp.window import window
+
+if TYPE_CHECKING:
+    from channels.whatsapp.api import Api
+
+
+class WhatsAppChannel(Channel):
+    """Customers write to a WhatsApp number that Twilio has for us, and are answered from it."""
+
+    name = "whatsapp"
+    title = "WhatsApp"
+    max_length = texts.MOST_TYPED
+    debounce = 2.0  # people write a thought in several messages
+    needs_start = True
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(setup)
+        self.settings = settings.read(setup)
+        self.missing = self.settings.missing
+        self.outcome, self.missed = self._outcome, self._missed
+        if self.settings.typing:
+            self.typing = self._typing
+
+    @cached_property
+    def api(self) -> "Api":
+        from channels.whatsapp.api import (
+            Api,
+        )  # the SDK takes a third of a second to import, and many commands need none
+
+        return Api(self.settings, self.setup.company)
+
+    def parse(self, webhook: Webhook) -> Sequence[Parsed]:
+        return inbound.parse(webhook, self.settings)
+
+    def split(self, outbound: Outbound) -> Sequence[Outbound]:
+        return texts.split(outbound)
+
+    def window(self, last_customer_at: float | None, now: float) -> Window:
+        return window(last_customer_at, now, self.settings.templates)
+
+    async def send(self, outbound: Outbound) -> Receipt:
+        return await self.api.send(outbound)
+
+    async def check(self) -> Sequence[tuple[bool, str]]:
+        return await self.api.check()
+
+    async def close(self) -> None:
+        if "api" in self.__dict__:
+            await self.api.close()
+
+    async def _outcome(self, outbound: Outbound) -> Receipt | None:
+        return await self.api.outcome(outbound)
+
+    def _missed(self, since: float) -> AsyncIterator[Parsed]:
+        return self.api.missed(since)
+
+    async def _typing(self, recipient: str, memo: Mapping[str, Any]) -> None:
+        await self.api.typing(memo)

@@ -1,0 +1,71 @@
+"""What Twilio has and could not bring: it does not bring later what our server was away for."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+
+from twilio.rest import Client
+from twilio.rest.api.v2010.account.message import MessageInstance
+
+from channels.base import Inbound, Malformed, Parsed, Quarantined, StatusUpdate
+from channels.whatsapp import errors, inbound
+from channels.whatsapp.connection import FAILURES, unheard
+from channels.whatsapp.lists import oldest_first
+from channels.whatsapp.settings import WhatsAppSettings
+
+TWILIO = "https://api.twilio.com"
+FOUND = (
+    "Twilio did not bring this one, it was found by a look at what Twilio has. What was pressed or shared in it is not "
+    "told there."
+)
+
+
+async def missed(client: Client, settings: WhatsAppSettings, since: float) -> AsyncIterator[Parsed]:
+    """Customers' messages since then, and what became of ours: each oldest first. Raises SwitchedOff or Unreachable."""
+    async for each in oldest_first(client, since, to=settings.sender):
+        if each.direction == "inbound":
+            yield await _message(client, settings, each)
+    async for each in oldest_first(client, since, from_=settings.sender):
+        if update := _status(each):
+            yield update
+
+
+async def _message(client: Client, settings: WhatsAppSettings, found: MessageInstance) -> Inbound | Quarantined:
+    """As the webhook would have brought it, as far as the list tells."""
+    fields = {
+        "MessageSid": found.sid or "",
+        "From": found.from_ or "",
+        "To": found.to or "",
+        "Body": (found.body or "").strip(),
+        "NumMedia": found.num_media or "0",
+        **await _files(client, settings, found),
+    }
+    raw = json.dumps(fields).encode()
+    try:
+        message = inbound.message(fields, settings, raw)
+    except Malformed as error:
+        return Quarantined(found.sid or "", str(error), raw, sender=found.from_ or "")
+    return replace(message, notes=(*message.notes, FOUND))
+
+
+async def _files(client: Client, settings: WhatsAppSettings, found: MessageInstance) -> Mapping[str, str]:
+    if not found.sid or found.num_media in (None, "", "0"):
+        return {}
+    try:
+        files = await client.messages(found.sid).media.list_async(limit=inbound.MOST_FILES)
+    except FAILURES as error:
+        unheard(error)
+    fields: dict[str, str] = {}
+    for place, file in enumerate(files):
+        uri = (file.uri or "").removesuffix(".json")
+        fields[f"MediaUrl{place}"] = f"{settings.api_url or TWILIO}{uri}"
+        fields[f"MediaContentType{place}"] = file.content_type or ""
+    return fields
+
+
+def _status(found: MessageInstance) -> StatusUpdate | None:
+    """What became of one of ours; its callback may have been lost."""
+    status = inbound.STATUSES.get(str(found.status))
+    if not status or not found.sid:
+        return None
+    return StatusUpdate(found.sid, status, errors.words(found.error_code) if status == "failed" else "")
