@@ -20,6 +20,7 @@ from dashboard.auth import Acting, SignedIn, Who, look, needs
 from dashboard.pages import DeskRoute, Id, by_htmx, context_of, render
 from service import labels, staff_verbs
 from service.context import Context
+from service.last_check import Channel, Offer, window
 from service.models import Conversation, Decision
 from service.storable import clean
 
@@ -31,7 +32,6 @@ LOOK_SECONDS = 15.0
 #: Changes that come closer together than this are one event; seconds.
 REST_SECONDS = 0.2
 
-#: What the databases take as a key.
 #: The conversation that is open beside the queue; 0: none.
 Shown = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
@@ -130,6 +130,7 @@ async def act(
     view: Seen,
     text: Annotated[str, Form()] = "",
     key: Annotated[str, Form()] = "",
+    purpose: Annotated[str, Form()] = "",
     take_from: Annotated[int | None, Form()] = None,
 ) -> Response:
     """Take over, reply, hand back, resolve; what cannot be done is said on the page, and what was typed stays there."""
@@ -139,8 +140,11 @@ async def act(
         async with context.db.write() as session:
             await staff_verbs.present(session, who.staff)
             if verb == "reply":
-                await _may_be_sent(context, session, conversation_id, text)
-                await staff_verbs.reply(session, conversation_id, who.staff, text, _key(key))
+                channel = await _may_be_sent(context, session, conversation_id, text)
+                await staff_verbs.reply(session, conversation_id, who.staff, text, _key(key), channel)
+            elif verb == "offer":
+                channel, offered = await _offered(context, session, conversation_id, purpose)
+                await staff_verbs.offer(session, conversation_id, who.staff, offered, text, _key(key), channel)
             elif verb == "take-over":
                 await staff_verbs.take_over(session, conversation_id, who.staff, take_from=take_from)
             elif verb == "hand-back":
@@ -154,7 +158,7 @@ async def act(
     status = 409 if sentence else 200
     if by_htmx(request):
         response = await _part(request, who, conversation_id, view, status=status, sentence=sentence)
-        if verb == "reply" and not sentence:
+        if verb in ("reply", "offer") and text and not sentence:
             response.headers["HX-Trigger"] = "desk:sent"
         return response
     if sentence:
@@ -182,16 +186,31 @@ async def live(request: Request, who: Who, conversation: Shown = 0) -> AsyncIter
             await changes.wait(LOOK_SECONDS)
 
 
-async def _may_be_sent(context: Context, session: AsyncSession, conversation_id: Id, text: str) -> None:
-    """Raises NotPossible where the channel would refuse the reply: better here than after it is queued."""
+async def _may_be_sent(context: Context, session: AsyncSession, conversation_id: Id, text: str) -> Channel:
+    """The channel. Raises NotPossible where it would refuse the reply: better here than after it is queued."""
     found = await staff_verbs.hold(session, conversation_id)
-    if closed := timeline.why_closed(context, found):
-        raise staff_verbs.NotPossible(closed)
-    channel = context.channels[found.channel]
+    channel = context.channels.get(found.channel)
+    now = window(context, channel, found)
+    if channel is None or not now.open:
+        raise staff_verbs.NotPossible(now.reason)
     if len(text) > channel.max_length:
         raise staff_verbs.NotPossible(
             f"{channel.title} takes at most {channel.max_length:,} characters and this reply has {len(text):,}."
         )
+    return channel
+
+
+async def _offered(context: Context, session: AsyncSession, conversation_id: Id, purpose: str) -> tuple[Channel, Offer]:
+    """What the channel takes for `purpose`. Raises NotPossible if it does not, or takes free text by now."""
+    found = await staff_verbs.hold(session, conversation_id)
+    channel = context.channels.get(found.channel)
+    now = window(context, channel, found)
+    if now.open:
+        raise staff_verbs.NotPossible("The customer wrote in the meantime, and a reply can be sent as it is.")
+    for offer in now.offers:
+        if channel and offer.purpose == purpose:
+            return channel, offer
+    raise staff_verbs.NotPossible(now.reason)
 
 
 def _key(key: str) -> str:

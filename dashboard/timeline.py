@@ -1,7 +1,7 @@
 """One conversation as it went: messages, what happened between them, and the grounds of what the agent said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 
 from sqlmodel import col, or_, select
@@ -12,6 +12,7 @@ from dashboard.grounds import Grounds, read
 from dashboard.queue import title
 from service import labels
 from service.context import Context
+from service.last_check import Window, window
 from service.models import AuditEvent, Conversation, Customer, Decision, Identity, Label, Message, Staff
 
 #: Messages shown before "show earlier".
@@ -43,7 +44,7 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A conversation and whose turn it is, as `me` sees it. `closed`: why no reply can be sent now."""
+    """A conversation and whose turn it is, as `me` sees it, and whether a reply can be sent now."""
 
     conversation: Conversation
     customer: Customer
@@ -54,7 +55,8 @@ class Timeline:
     mine: bool
     others: bool  # another person has it
     turn: str  # the state in words
-    closed: str
+    window: Window
+    held: bool  # a reply waits for the customer to write
     most: int  # characters of a reply
     hidden: int  # earlier messages that are not shown
     items: list[Item] = field(default_factory=list)
@@ -89,6 +91,8 @@ async def load(
     now = context.clock()
     decided = [message.decision_id for message in messages if message.decision_id is not None]
     opinions = await labels.of_decisions(session, decided)
+    state = window(context, channel, conversation)
+    held = any(message.status == "held" for message in messages)
     return Timeline(
         conversation=conversation,
         customer=customer,
@@ -99,22 +103,13 @@ async def load(
         mine=mine,
         others=conversation.state == "person" and holder is not None and not mine,
         turn=_turn(conversation, "you" if mine else holder.name if holder else ""),
-        closed=why_closed(context, conversation),
+        # One invitation at a time: a second would only make them write twice.
+        window=replace(state, offers=[offer for offer in state.offers if not (held and offer.invites)]),
+        held=held,
         most=channel.max_length if channel else 10_000,
         hidden=messages[0].seq - 1 if messages else 0,
         items=_items(messages, events, await _grounds(session, messages), opinions, people, me, now, zone),
     )
-
-
-def why_closed(context: Context, conversation: Conversation) -> str:
-    """Why a reply cannot be sent on this conversation now; empty if it can."""
-    channel = context.channels.get(conversation.channel)
-    if channel is None or channel.missing:
-        return "This channel is switched off, so nothing can be sent on it. Ask whoever runs Firstline to turn it on."
-    if conversation.stopped:
-        return "The customer asked for no more messages here. A reply can be sent once they write again."
-    window = channel.window(conversation.last_customer_at, context.clock())
-    return "" if window.open else window.reason or f"{channel.title} does not take a message now."
 
 
 async def _messages(session: AsyncSession, conversation: Conversation, whole: bool) -> list[Message]:

@@ -56,6 +56,12 @@ def soon(at: float, now: float, zone: tzinfo) -> str:
     return clock(at, zone) if same else f"tomorrow at {clock(at, zone)}"
 
 
+def left(seconds: float) -> str:
+    """How much time is left, rounded down: "23 h 10 min", "40 min"."""
+    hours, minutes = divmod(int(max(seconds, 0.0) // MINUTE), 60)
+    return " ".join(filter(None, (f"{hours} h" if hours else "", f"{minutes} min" if minutes or not hours else "")))
+
+
 def full(at: float, zone: tzinfo) -> str:
     """Day and time without a doubt, for titles."""
     return datetime.fromtimestamp(at, zone).strftime("%A %-d %B %Y, %H:%M:%S %Z")
@@ -133,8 +139,9 @@ def delivery(message: Message) -> str:
     if message.author == "customer":
         return {"owed": "Waiting for an answer", "ignored": message.reason or "Not answered"}.get(message.status, "")
     return {
+        "held": "Kept until the customer writes",
         "queued": "Sending",
-        "sent": "Sent",
+        "sent": {"delivered": "Delivered", "read": "Read"}.get(message.reached, "Sent"),
         "uncertain": f"Outcome unknown: {_clause(message.reason)}" if message.reason else "Outcome unknown",
         "cancelled": f"Not sent: {_clause(message.reason) or 'it was withdrawn'}",
         "failed": f"Failed: {_clause(message.reason) or 'the channel did not take it'}",
@@ -153,6 +160,7 @@ FILTERS = {
     "when": when,
     "ago": ago,
     "soon": soon,
+    "left": left,
     "full": full,
     "iso": iso,
     "amount": amount,

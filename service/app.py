@@ -16,7 +16,7 @@ from channels import CHANNELS, Setup
 from channels.base import Channel
 from knowledge import Knowledge
 from knowledge.embedder import Embedder
-from service import health, help_pages, listening, migrations, schedule, spending, traces, web
+from service import health, help_pages, listening, migrations, schedule, spending, switched_off, traces, web
 from service.agent import Agent
 from service.agent.budget import Budget, Spent, priced_models
 from service.agent.confidence import Confidence
@@ -123,6 +123,8 @@ async def running(context: Context, *, migrate: bool = True) -> AsyncIterator[No
             await context.db.close()
             yield
             return
+    async with context.db.write() as session:
+        await switched_off.begin(session)
     context.db.waker.start(context.db.engine)
     await context.knowledge.start()
     loops: Sequence[asyncio.Task[None]] = [

@@ -35,7 +35,8 @@ class Context:
     metrics: Metrics = field(default_factory=Metrics)
     steps: Steps = field(default_factory=Steps)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process has been asked to stop
-    failures: Failures = field(default_factory=Failures)  # of this process alone, as are the two below
+    failures: Failures = field(default_factory=Failures)  # of this process alone, as are the three below
+    switched_off: dict[str, float] = field(default_factory=dict)  # channel -> when it is tried again, monotonic
     limits: Limits = field(init=False)
     openings: Openings = field(init=False)
 

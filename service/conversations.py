@@ -1,8 +1,6 @@
 """A conversation and its verbs: whose turn it is, what is said in it, and what is owed to the customer."""
 
 import time
-import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam
@@ -10,8 +8,6 @@ from sqlmodel import col, select, union_all, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Inbound
-from service.agent import Response
-from service.agent.policy import Escalate
 from service.db import clock, wake
 from service.models import (
     AuditEvent,
@@ -123,84 +119,6 @@ def add_message(session: AsyncSession, conversation: Conversation, **fields: Any
     )
     session.add(message)
     return message
-
-
-async def say(
-    session: AsyncSession,
-    conversation: Conversation,
-    *,
-    author: str,
-    text: str,
-    key: str | None = None,
-    staff: Staff | None = None,
-    decision: Decision | None = None,
-    sources: Sequence[dict[str, str]] = (),
-    disclosure: str = "",
-) -> Message:
-    """A message to the customer and the delivery it owes: the one way out for everyone."""
-    message = add_message(
-        session,
-        conversation,
-        author=author,
-        text=text,
-        external_id=key or str(uuid.uuid4()),
-        staff_id=staff.id if staff else None,
-        name=staff.name if staff else "",
-        sources=list(sources),
-        disclosure=disclosure,
-        status="queued",
-        decision_id=decision.id if decision else None,
-    )
-    session.add(
-        Delivery(
-            message=message,
-            conversation_id=conversation.id,
-            channel=conversation.channel,
-            author=author,
-            seq=message.seq,
-            due_at=(at := await now(session)),
-            created_at=at,
-        )
-    )
-    return message
-
-
-async def conclude(
-    session: AsyncSession,
-    conversation: Conversation,
-    owed: Sequence[Message],
-    response: Response,
-    *,
-    base_url: str,
-    disclosure: str,
-) -> Decision:
-    """Record the agent's verdict on the `owed` messages, and what it says. The caller holds the lease and the lock."""
-    verdict = response.verdict
-    decision = Decision(
-        conversation_id=conversation.id,
-        verdict=type(verdict).__name__.lower(),
-        reason=verdict.reason,
-        topic=response.topic,
-        confidence=response.confidence,
-        threshold=response.threshold,
-        record=response.record,
-        cost_usd=(response.record.get("usage") or {}).get("cost_usd"),
-    )
-    session.add(decision)
-    await session.flush()
-    if isinstance(verdict, Escalate):
-        await escalate(session, conversation, verdict.reason, decision)
-    else:
-        for message in owed:
-            message.status, message.answered_by = "answered", decision.id
-            session.add(message)
-    conversation.topic = response.topic or conversation.topic
-    sources = [{"title": title, "url": f"{base_url}/help/{slug}"} for slug, title in getattr(verdict, "sources", ())]
-    first = "" if conversation.disclosed else disclosure
-    await say(
-        session, conversation, author="agent", text=verdict.text, decision=decision, sources=sources, disclosure=first
-    )
-    return decision
 
 
 async def owed_messages(session: AsyncSession, conversation_id: int) -> list[Message]:

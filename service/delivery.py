@@ -10,12 +10,12 @@ from sqlalchemy.orm import joinedload
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, StatusUpdate, Undeliverable
-from service import conversations, due
+from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, SwitchedOff, Undeliverable
+from service import conversations, due, switched_off
 from service.context import Context
 from service.db import clock
 from service.last_check import Refusal, refusal_of, too_many
-from service.models import Conversation, Delivery, Identity, Message
+from service.models import Conversation, Customer, Delivery, Identity
 from service.retries import MOST_ATTEMPTS, backoff
 from service.storable import as_key, clean
 
@@ -92,7 +92,7 @@ async def _set_aside(context: Context, delivery_id: int, conversation_id: int, e
         session, conversation, delivery, _ = found
         delivery.attempts += 1
         if delivery.attempts >= MOST_ATTEMPTS:
-            await _fail(session, conversation, delivery, f"It could not be prepared for sending ({error}).")
+            await fail(session, conversation, delivery, f"It could not be prepared for sending ({error}).")
         else:
             delivery.due_at = await conversations.now(session) + backoff(delivery.attempts)
             session.add(delivery)
@@ -123,6 +123,10 @@ async def _begin(
     if not refusal and channel and delivery.author != "person" and not unknown:
         delivery.recipient = as_key(channel.address(identity.external_id, conversation.memo))
         refusal = await too_many(session, channel, conversation, delivery)
+    if unknown and delivery.external_id:  # the vendor said by itself that it was taken
+        delivery.sent_at = await conversations.now(session)
+        await conversations.settle(session, conversation, delivery, "sent")
+        return None
     can_ask = channel is not None and channel.outcome is not None
     if refusal and not (unknown and can_ask):
         await _refuse(session, conversation, delivery, refusal, unknown=unknown)
@@ -132,7 +136,7 @@ async def _begin(
             reason = (
                 "Whether it arrived is unknown, and it was sent twice under the same id. Look at the channel itself."
             )
-            await _fail(session, conversation, delivery, reason, state="uncertain")
+            await fail(session, conversation, delivery, reason, state="uncertain")
             return None
         delivery.repeated = True
     if delivery.begun_at is None and delivery.author != "person":
@@ -157,11 +161,28 @@ async def _begin(
         attempt=delivery.attempts,
         subject=conversation.subject,
         memo=conversation.memo,
+        purpose=message.purpose,
+        customer=await _name(session, identity) if message.purpose else "",
+        owed_at=delivery.created_at,
+        known=await _known(session, delivery) if unknown and can_ask else (),
     )
     age = delivery.begun_at - delivery.created_at
     return Parcel(
         delivery.id, conversation.id, delivery.fence, delivery.attempts, age, outbound, channel, unknown, refusal
     )
+
+
+async def _name(session: AsyncSession, identity: Identity) -> str:
+    customer = await session.get(Customer, identity.customer_id)
+    return customer.name if customer else ""
+
+
+async def _known(session: AsyncSession, delivery: Delivery) -> Sequence[str]:
+    """The vendor's ids of what else we sent there: none of them is the one that is looked for."""
+    others = select(Delivery.external_id).where(
+        Delivery.conversation_id == delivery.conversation_id, col(Delivery.external_id).is_not(None)
+    )
+    return tuple(each for each in (await session.exec(others)).all() if each)
 
 
 async def _refuse(
@@ -174,7 +195,7 @@ async def _refuse(
         )
     else:
         state = "uncertain" if unknown else "failed"
-        await _fail(session, conversation, delivery, refusal.reason, state=state)
+        await fail(session, conversation, delivery, refusal.reason, state=state)
 
 
 async def deliver(context: Context, parcel: Parcel) -> None:
@@ -195,14 +216,18 @@ async def _deliver(context: Context, parcel: Parcel) -> str | None:
         if error.permanent:
             return await _settle(context, parcel, "failed", error.reason)
         return await _retry(context, parcel, error.reason, state=as_before, not_taken=True)
+    except SwitchedOff as error:
+        await switched_off.note(context, parcel.channel, str(error))
+        return await _retry(context, parcel, str(error), state=as_before, not_taken=not parcel.unknown)
     except (OutcomeUnknown, TimeoutError) as error:
         return await _retry(context, parcel, str(error) or "The channel did not answer in time.", state="uncertain")
     except Exception as error:  # durable work: anything else is worth a retry
         log.warning("delivery.broke", conversation=parcel.conversation_id, attempt=parcel.attempts, exc_info=True)
         return await _retry(context, parcel, type(error).__name__, state=as_before)
+    await switched_off.forget(context, parcel.channel)
     if receipt is None:
         return await _settle(context, parcel, "cancelled")
-    return await _settle(context, parcel, "sent", external_id=receipt.external_id)
+    return await _settle(context, parcel, "sent", receipt=receipt)
 
 
 async def _dispatch(parcel: Parcel) -> Receipt | None:
@@ -210,6 +235,8 @@ async def _dispatch(parcel: Parcel) -> Receipt | None:
     if parcel.unknown and parcel.channel.outcome is not None:
         try:
             receipt = await parcel.channel.outcome(parcel.outbound)
+        except SwitchedOff:
+            raise
         except Exception as error:  # whatever keeps us from knowing, we do not know
             raise OutcomeUnknown(f"What became of it could not be looked up ({type(error).__name__}).") from error
         if receipt is not None or parcel.refusal:
@@ -218,7 +245,7 @@ async def _dispatch(parcel: Parcel) -> Receipt | None:
 
 
 async def _settle(
-    context: Context, parcel: Parcel, state: str, reason: str = "", external_id: str | None = None
+    context: Context, parcel: Parcel, state: str, reason: str = "", receipt: Receipt | None = None
 ) -> str | None:
     async with context.db.write() as session:
         conversation = await conversations.lock(session, parcel.conversation_id)
@@ -228,9 +255,11 @@ async def _settle(
         if state == "cancelled" and parcel.refusal:
             await _refuse(session, conversation, delivery, parcel.refusal, unknown=False)
         elif state in ("failed", "uncertain"):
-            await _fail(session, conversation, delivery, reason, state=state)
+            await fail(session, conversation, delivery, reason, state=state)
         else:
-            delivery.external_id = as_key(clean(external_id)) if external_id else None
+            if receipt:
+                delivery.external_id = as_key(clean(receipt.external_id)) or None
+                delivery.message.text = clean(receipt.text) or delivery.message.text
             delivery.sent_at = await conversations.now(session) if state == "sent" else None
             note = "Sent once more after an unknown outcome." if delivery.repeated else reason
             await conversations.settle(session, conversation, delivery, state, note)
@@ -262,7 +291,7 @@ async def _fenced(session: AsyncSession, parcel: Parcel) -> Delivery | None:
     return (await session.exec(query.options(MESSAGE).with_for_update(of=Delivery))).first()
 
 
-async def _fail(
+async def fail(
     session: AsyncSession, conversation: Conversation, delivery: Delivery, reason: str, state: str = "failed"
 ) -> None:
     """A failure that staff see: on the message, and as a call for a person if nobody has the conversation."""
@@ -272,23 +301,3 @@ async def _fail(
         conversation.assigned_to = conversation.resolved_by
         conversation.resolved_at = conversation.resolved_by = None
         await conversations.escalate(session, conversation, f"A reply did not reach the customer: {reason}")
-
-
-async def update(session: AsyncSession, channel: Channel, status: StatusUpdate) -> None:
-    """What the vendor says became of a delivery: a failure is one that staff see, also after it looked sent."""
-    query = select(Delivery).where(Delivery.channel == channel.name)
-    if status.key:
-        query = query.join(Message, col(Message.id) == col(Delivery.message_id)).where(
-            Message.channel == channel.name, Message.external_id == status.key
-        )
-    else:
-        query = query.where(Delivery.external_id == status.external_id)
-    found = (await session.exec(query)).first()
-    if found is None or status.status != "failed":
-        return
-    conversation = await conversations.lock(session, found.conversation_id)
-    await session.refresh(found, with_for_update=True)
-    if conversation is None or found.state not in ("sent", "uncertain", "sending"):
-        return
-    found.fence += 1  # whoever is still sending it has nothing to add
-    await _fail(session, conversation, found, status.reason)

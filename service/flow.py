@@ -11,7 +11,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Inbound, Kind, Parsed, Quarantined, StatusUpdate
-from service import asking, attachments, conversations, delivery, lease
+from service import asking, attachments, conversations, lease, saying, statuses, typing_sign
 from service.agent import Asked, Response, failed
 from service.agent.screen import never_mind
 from service.context import Context
@@ -28,6 +28,11 @@ log = structlog.get_logger()
 SHORT_MESSAGE = 200
 #: How often what was brought is stored at most, while others store the same senders and threads for the first time.
 TAKE_TRIES = 5
+
+#: What a customer reads who wanted no messages, and wants them again.
+STARTED = "You will get messages here again. What can we help you with?"
+#: Why a person is called where nothing may be sent.
+STOPPED = "The customer wants no messages, and wrote again. Nothing can be sent here until they write START."
 
 DISCLOSURE = (
     "You are writing with an AI assistant of {company}, which answers from the help centre. "
@@ -54,6 +59,8 @@ async def take(
     Gives the messages in it; those seen before as they were stored then. What cannot be stored, also not the next times
     that it comes, is put aside for a person: it must not hold up what comes after it.
     """
+    if not parsed and also is None:  # a vendor's word that says nothing
+        return []
     with context.steps("receive", channel=channel.name) as step:
         parsed, tries = [fit(each) for each in parsed], 0
         while True:
@@ -101,7 +108,7 @@ async def _take(
                 if isinstance(each, Inbound):
                     taken.append(await _store(context, session, channel, each))
                 elif isinstance(each, StatusUpdate):
-                    await delivery.update(session, channel, each)
+                    await statuses.update(context, session, channel, each)
                 else:
                     await _quarantine(context, session, channel, each)
                 await session.flush()
@@ -143,6 +150,8 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
     if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers, or opens a window
         conversation.subject, conversation.memo = message.subject, dict(inbound.memo)
         conversation.last_customer_at = context.clock()
+        if conversation.state != "agent" and not conversation.stopped:  # only a person's reply is ever held
+            await saying.release(session, conversation)
     await session.flush()
     return message, True
 
@@ -178,8 +187,14 @@ async def _place(
         return "ignored", inbound.reason or "An automatic message: never answered.", None
     if inbound.kind == Kind.STOP:
         conversation.stopped = True
+        await saying.withdraw(session, conversation, "The customer wants no more messages.")
         return "ignored", "The customer wants no more messages.", None
-    conversation.stopped, reason = False, ""
+    if inbound.kind == Kind.START:
+        if conversation.stopped:
+            conversation.stopped = False
+            await saying.say(session, conversation, author="system", text=STARTED)
+        return "ignored", "The customer wants messages again.", None
+    conversation.stopped, reason = conversation.stopped and channel.needs_start, ""
     if conversation.state == "resolved":
         await conversations.reopen(session, conversation)
     if conversation.state == "waiting" and conversation.assigned_to is None and taken_back:
@@ -190,6 +205,9 @@ async def _place(
         return "escalated", "", call.decision_id if call else None
     if conversation.state == "person":
         return "person", "", None
+    if conversation.stopped:
+        await conversations.escalate(session, conversation, STOPPED)
+        return "escalated", "", None
     now = await conversations.now(session)
     conversation.owed_since = conversation.owed_since or now
     debounce = 0.0 if inbound.kind == Kind.PERSON else channel.debounce
@@ -254,14 +272,15 @@ async def _think(context: Context, claim: lease.Claim, asked: Asked) -> Response
     left = max(context.settings.respond_give_up_seconds - claim.owed_for, context.settings.lease_seconds)
     deadline = time.monotonic() + left
     try:
-        while True:
-            done, _ = await asyncio.wait({thinking}, timeout=context.settings.lease_seconds / 4)
-            if done:
-                return thinking.result()
-            if time.monotonic() > deadline:
-                raise TimeoutError("the answer took too long")
-            if not await lease.renew(context, claim):
-                return None
+        async with typing_sign.shown(context, claim.conversation_id):
+            while True:
+                done, _ = await asyncio.wait({thinking}, timeout=context.settings.lease_seconds / 4)
+                if done:
+                    return thinking.result()
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the answer took too long")
+                if not await lease.renew(context, claim):
+                    return None
     finally:
         thinking.cancel()
 
@@ -273,11 +292,13 @@ async def _record(context: Context, claim: lease.Claim, owed: Sequence[Any], res
             if ours is None:
                 return None
             thought_of = {message.id for message in owed}
-            decision = await conversations.conclude(
+            decision = await saying.conclude(
                 ours.session,
                 ours.conversation,
                 [message for message in ours.owed if message.id in thought_of],
                 response,
+                channel=context.channels.get(ours.conversation.channel),
+                company=context.settings.company_name,
                 base_url=context.settings.base_url,
                 disclosure=DISCLOSURE.format(company=context.settings.company_name),
             )

@@ -1,14 +1,16 @@
 """What must not be sent after all: asked in the transaction that marks a delivery as being sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from channels.base import Channel
+from channels.base import Channel, Offer, Window
 from service.context import Context
 from service.db import alone, clock
 from service.models import Conversation, Delivery
+
+__all__ = ["Channel", "Offer", "Refusal", "Window", "refusal_of", "too_many", "window"]  # the desk has no channels
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,22 @@ def refusal_of(
     """Why this delivery must not be sent now; None if it may."""
     if delivery.author == "agent" and conversation.state not in ("agent", "waiting"):
         return Refusal("A person had taken over before it was sent.", quiet=True)
-    if conversation.stopped:
-        return Refusal("The customer wants no more messages.", quiet=delivery.author == "agent")
+    found = window(context, channel, conversation)
+    # What the channel offers where it is closed may go out; whether it still has it, it says itself.
+    if found.open or (delivery.message.purpose and not conversation.stopped and channel and not channel.missing):
+        return None
+    return Refusal(found.reason, quiet=conversation.stopped and delivery.author == "agent")
+
+
+def window(context: Context, channel: Channel | None, conversation: Conversation) -> Window:
+    """Whether a message can be sent on this conversation now, and why not; until when, and what else can be."""
     if channel is None or channel.missing:
-        return Refusal("This channel is off. `firstline check` says which setting turns it on.", quiet=False)
-    window = channel.window(conversation.last_customer_at, context.clock())
-    return None if window.open else Refusal(window.reason or "The channel takes no message now.", quiet=False)
+        return Window(open=False, reason="This channel is off. `firstline check` says which setting turns it on.")
+    if conversation.stopped:
+        again = "until they write START" if channel.needs_start else "until they write again"
+        return Window(open=False, reason=f"The customer asked for no more messages. Nothing can be sent here {again}.")
+    found = channel.window(conversation.last_customer_at, context.clock())
+    return found if found.open or found.reason else replace(found, reason=f"{channel.title} takes no message now.")
 
 
 async def too_many(

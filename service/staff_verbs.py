@@ -3,7 +3,8 @@
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service import conversations
+from channels.base import Channel, Offer, TooLong
+from service import conversations, saying
 from service.models import Conversation, Delivery, Escalation, Message, Staff
 from service.staff import can_answer
 
@@ -83,20 +84,65 @@ async def take_over(
     return conversation
 
 
-async def reply(session: AsyncSession, conversation_id: int, staff: Staff, text: str, key: str) -> Message:
+async def reply(
+    session: AsyncSession, conversation_id: int, staff: Staff, text: str, key: str, channel: Channel | None = None
+) -> Message:
     """A person's words to the customer. Takes over if nobody has; the same `key` again gives the same message."""
-    conversation = await hold(session, conversation_id)
-    query = select(Message).where(Message.channel == conversation.channel, Message.external_id == key)
-    if sent := (await session.exec(query)).first():
-        if sent.conversation_id == conversation.id and sent.staff_id == staff.id:
-            return sent
-        raise NotPossible("Your browser sent this twice in different places. Reload the page and send it again.")
+    if sent := await _sent_before(session, conversation_id, staff, key):
+        return sent
     if not text.strip():
         raise NotPossible("Write a reply first.")
     conversation = await take_over(session, conversation_id, staff)
-    message = await conversations.say(session, conversation, author="person", text=text.strip(), key=key, staff=staff)
+    try:
+        message = await saying.say(
+            session, conversation, author="person", text=text.strip(), channel=channel, key=key, staff=staff
+        )
+    except TooLong as error:
+        raise NotPossible(str(error)) from None
     conversations.audit(session, conversation, "staff", "replied", staff, seq=message.seq)
     return message
+
+
+async def offer(
+    session: AsyncSession,
+    conversation_id: int,
+    staff: Staff,
+    offered: Offer,
+    text: str,
+    key: str,
+    channel: Channel | None = None,
+) -> Message:
+    """What the channel takes instead of free text; if that invites the customer to write, `text` follows when they do.
+
+    As with a reply, the same `key` again gives the same message.
+    """
+    if sent := await _sent_before(session, conversation_id, staff, key):
+        return sent
+    if offered.invites and not text.strip():
+        raise NotPossible("Write the reply first: it is kept, and goes out as soon as the customer has answered.")
+    conversation = await take_over(session, conversation_id, staff)
+    message = await saying.say(
+        session, conversation, author="person", text=offered.text, key=key, staff=staff, purpose=offered.purpose
+    )
+    if offered.invites:
+        try:
+            await saying.say(
+                session, conversation, author="person", text=text.strip(), channel=channel, staff=staff, held=True
+            )
+        except TooLong as error:
+            raise NotPossible(str(error)) from None
+    conversations.audit(session, conversation, "staff", "offered", staff, seq=message.seq, purpose=offered.purpose)
+    return message
+
+
+async def _sent_before(session: AsyncSession, conversation_id: int, staff: Staff, key: str) -> Message | None:
+    """The message that this browser sent under `key` already."""
+    conversation = await hold(session, conversation_id)
+    query = select(Message).where(Message.channel == conversation.channel, Message.external_id == key)
+    sent = (await session.exec(query)).first()
+    if sent and (sent.conversation_id != conversation.id or sent.staff_id != staff.id):
+        raise NotPossible("Your browser sent this twice in different places. Reload the page and send it again.")
+    return sent
 
 
 async def hand_back(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
@@ -108,6 +154,7 @@ async def hand_back(session: AsyncSession, conversation_id: int, staff: Staff) -
     was_waiting = conversation.state == "waiting"
     conversation.automatic_unseen = 0
     await conversations.give_turn_to_agent(session, conversation)
+    await saying.withdraw(session, conversation, "The conversation was handed back to the agent.")
     conversations.audit(session, conversation, "staff", "handed_back", staff)
     unanswered = await _unanswered(session, conversation)
     for message in unanswered:
@@ -117,7 +164,7 @@ async def hand_back(session: AsyncSession, conversation_id: int, staff: Staff) -
         conversation.ready_at = conversation.owed_since = await conversations.now(session)
     elif was_waiting:
         # They were told that a person would reply, and now none will.
-        await conversations.say(session, conversation, author="agent", text=HANDED_BACK)
+        await saying.say(session, conversation, author="agent", text=HANDED_BACK)
     return conversation
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from service import due
+from service import due, switched_off
 from service.context import Context
 from service.delivery import claim_delivery, deliver
 from service.flow import respond
@@ -63,6 +63,7 @@ async def _start_due(
     """Begin one delivery and one response, if they are due and there is room; seconds until the next look, at most."""
     started, room = False, len(responses) < context.settings.workers
     full = [name for name, count in Counter(deliveries.values()).items() if count >= SENDS_PER_CHANNEL]
+    full += switched_off.resting(context)
     found = await due.look(context, full)
     if found.deliveries and (parcel := await claim_delivery(context, found.deliveries)):
         _run(deliveries, deliver(context, parcel), parcel.channel.name)

@@ -29,10 +29,10 @@ class DeskChannel(Channel):
     name, title, max_length = "post", "Pigeon post", 500
 
     def __init__(self) -> None:
-        self.closed = ""
+        self.closed, self.until, self.offers = "", None, ()
 
     def window(self, last_customer_at: float | None, now: float) -> Window:
-        return Window(open=not self.closed, reason=self.closed)
+        return Window(open=not self.closed, reason=self.closed, until=self.until, offers=self.offers)
 
 
 class Desk:

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel, col, func, select
 from channels.base import OutcomeUnknown
 from knowledge import Knowledge, import_folder
 from knowledge.articles import Article
-from service import conversations, staff_verbs
+from service import conversations, saying, staff_verbs
 from service.archive import KINDS, BackupError, kinds
 from service.backup import backup
 from service.db import Database
@@ -142,7 +142,7 @@ async def owe(db: Database) -> None:
         conversation.ready_at = None
         for message in await conversations.owed_messages(session, conversation.id):
             message.status = "answered"
-        await conversations.say(session, conversation, author="agent", text="Not sent yet.", key="key-ready")
+        await saying.say(session, conversation, author="agent", text="Not sent yet.", key="key-ready")
 
 
 async def test_a_backup_restores_every_row_into_either_kind_of_database(

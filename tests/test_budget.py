@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from sqlmodel import col, select
 
-from service import conversations, spending
+from service import saying, spending
 from service.agent import Answer, Asked
 from service.agent.budget import Budget, Model, Spent, Usage, at_most, cost, priced_models, refusal
 from service.evaluation import evaluate, print_scorecard
@@ -144,7 +144,7 @@ async def test_a_fault_after_the_reply_does_not_pay_for_another_one(
 ) -> None:
     server = stand_in(good)
     context = make_context(db)
-    conclude, failed = conversations.conclude, []
+    conclude, failed = saying.conclude, []
 
     async def fails_twice(*given: Any, **more: Any) -> Any:
         if len(failed) < 2:
@@ -152,7 +152,7 @@ async def test_a_fault_after_the_reply_does_not_pay_for_another_one(
             raise RuntimeError("the decision cannot be stored")
         return await conclude(*given, **more)
 
-    monkeypatch.setattr(conversations, "conclude", fails_twice)
+    monkeypatch.setattr(saying, "conclude", fails_twice)
     async with agent_at(server.url, spent=functools.partial(spending.spent, db)) as agent:
         context.agent = agent
         await write(context, QUESTION)

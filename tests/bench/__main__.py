@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
+from tests.bench.acknowledging import QUICK_SECONDS, SECONDS, acknowledging
 from tests.bench.measure import Questions, against_bare, in_turns
 from tests.bench.processes import (
     ROOT,
@@ -154,13 +155,15 @@ def read_questions() -> list[str]:
     return list(dict.fromkeys(json.loads(line)["question"] for line in lines))
 
 
-def bench(plan: dict[int, int], repeats: int, python: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def bench(
+    plan: dict[int, int], repeats: int, seconds: float, python: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
     """Everything, one after the other. What cannot be had here is left out, and a sentence says so."""
     questions = Questions(read_questions())
     result: dict[str, Any] = {"measured_on": machine(), "databases": {}}
     with tempfile.TemporaryDirectory(prefix="firstline-bench-") as directory, contextlib.ExitStack() as stack:
         home = Path(directory)
-        for name in ("sqlite", "postgresql", "model"):
+        for name in ("sqlite", "postgresql", "model", "webhooks"):
             (home / name).mkdir()
         say("SQLite ...")
         result["databases"]["SQLite"] = whole_path(home / "sqlite", questions, plan, repeats, say=say)
@@ -172,6 +175,8 @@ def bench(plan: dict[int, int], repeats: int, python: Path, say: Callable[[str],
             say("PostgreSQL skipped: initdb and pg_ctl are not installed.")
         say("With a model that answers at once, beside LangGraph ...")
         result["model"] = with_model(home / "model", plan[AIMED_AT], repeats, python, say)
+        say("A vendor's webhooks, while the workers are busy ...")
+        result["webhooks"] = acknowledging(home / "webhooks", ARTICLES, min(repeats, 3), seconds, say)
         # None is met while the embedder remembers it.
         result["repeated"] = [questions.repeated, questions.taken]
     return result
@@ -184,9 +189,10 @@ def main() -> int:
     parser.add_argument("--langgraph", type=Path, default=ROOT / ".venv-bench" / "bin" / "python", help="its Python")
     options = parser.parse_args()
     plan, repeats = (QUICK_PLAN, QUICK_REPEATS) if options.quick else (PLAN, REPEATS)
+    seconds = QUICK_SECONDS if options.quick else SECONDS
     console = Console(width=150, highlight=False)
     try:
-        result = bench(plan, repeats, options.langgraph, console.print)
+        result = bench(plan, repeats, seconds, options.langgraph, console.print)
     except BenchError as error:
         console.print(str(error))
         return 1

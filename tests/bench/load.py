@@ -54,6 +54,14 @@ class Connection:
             raise Refused(f"POST {path} was answered with {status}: {answer.decode(errors='replace')[:200]}")
         return json.loads(answer)
 
+    async def form(self, path: str, body: str, signature: str) -> int:
+        """The status of a form that is posted with a vendor's signature."""
+        signed = f"x-twilio-signature: {signature}\r\n"
+        await self._send("POST", path, "", body.encode(), "application/x-www-form-urlencoded", signed)
+        status, headers = await self._head()
+        await self.reader.readexactly(int(headers["content-length"]))
+        return status
+
     async def events(self, path: str, token: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """(event, data) of a live stream."""
         await self._send("GET", path, token)
@@ -70,8 +78,10 @@ class Connection:
                 elif name == "data":
                     yield event, json.loads(value)
 
-    async def _send(self, method: str, path: str, token: str, body: bytes = b"") -> None:
-        head = f"{method} {path} HTTP/1.1\r\nhost: {self.host}\r\ncontent-type: application/json\r\n"
+    async def _send(
+        self, method: str, path: str, token: str, body: bytes = b"", kind: str = "application/json", more: str = ""
+    ) -> None:
+        head = f"{method} {path} HTTP/1.1\r\nhost: {self.host}\r\ncontent-type: {kind}\r\n{more}"
         bearer = f"authorization: Bearer {token}\r\n" if token else ""
         self.writer.write(f"{head}{bearer}content-length: {len(body)}\r\n\r\n".encode() + body)
         await self.writer.drain()

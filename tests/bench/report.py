@@ -14,6 +14,9 @@ from rich.table import Table
 #: messages a second against LangGraph's.
 MOST_CPU, LEAST_RATE = 4.0, 1.5
 AIMED_AT = 16
+#: Of a vendor's webhooks: the milliseconds that 99 of 100 must not exceed; how many are in flight where it is asked how
+#: many it can take.
+MOST_P99_MS, FLIGHT = 1000.0, 20
 
 
 def machine() -> dict[str, Any]:
@@ -83,6 +86,23 @@ def show(result: dict[str, Any], console: Console) -> None:
                 calls,
             )
         console.print(table)
+    if hooks := result.get("webhooks"):
+        table = Table(
+            title=f"A vendor's webhooks, {hooks['rate']} a second for {hooks['seconds']:g} seconds, workers busy"
+        )
+        cells: list[str] = []
+        for title, name, digits in (
+            ("p50 ms", "p50_ms", 0),
+            ("p99 ms", "p99_ms", 0),
+            ("messages in work", "in_work", 0),
+            (f"at most, acknowledged/s with {FLIGHT} in flight", "per_second", 0),
+            ("bare signature check/s", "bare_per_second", 0),
+            ("acknowledged / bare", "times", 2),
+        ):
+            table.add_column(title, justify="right")
+            cells.append(middle(hooks[name], digits))
+        table.add_row(*cells)
+        console.print(table)
     for sentence in sentences(result):
         console.print(sentence)
 
@@ -110,6 +130,13 @@ def sentences(result: dict[str, Any]) -> list[str]:
         verdict = "met" if ratio >= LEAST_RATE else "missed"
         said.append(
             f"{ratio:.2f} times LangGraph's messages a second; the aim of at least {LEAST_RATE:g} is {verdict}."
+        )
+    if hooks := result.get("webhooks"):
+        p99 = median(hooks["p99_ms"])
+        verdict = "met" if p99 <= MOST_P99_MS else "missed"
+        said.append(
+            f"Of {hooks['messages']} webhooks none was lost, and each was answered; "
+            f"p99 {p99:.0f} ms at {hooks['rate']} a second: the aim of at most {MOST_P99_MS:g} is {verdict}."
         )
     return said + ([model["skipped"]] if model and model["skipped"] else [])
 
