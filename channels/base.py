@@ -101,6 +101,8 @@ class Inbound:
     refers_to: Sequence[str] = ()
     #: What the channel wants back with every answer to it (`Outbound.memo`): JSON that nobody else reads.
     memo: Mapping[str, Any] = field(default_factory=dict)
+    #: When it was written (seconds since 1970), where that may be long ago; None: now.
+    at: float | None = None
     #: As it came. What can never be stored is put aside so, for a person; without it the vendor is refused each time.
     raw: bytes = field(default=b"", repr=False)
 

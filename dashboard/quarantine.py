@@ -88,6 +88,10 @@ async def file(request: Request, file_id: Id) -> Response:
         found = await session.get(Attachment, file_id)
     if found is None:
         raise HTTPException(404, "There is no such file. It may have been erased.")
+    if found.due_at is not None:
+        raise HTTPException(404, "This file is still being fetched. Its message shows when it is there.")
+    if found.reason:
+        raise HTTPException(404, f"This file could not be fetched: {found.reason}")
     return download(found.content, found.name)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import and_, case, col, func, select
+from sqlmodel import and_, case, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from dashboard import words
@@ -14,12 +14,18 @@ from service import spending
 from service.context import Context
 from service.listening import LISTEN
 from service.models import Conversation, Customer, Escalation, Identity, Job, Message, Quarantine, Staff
+from service.sweeping import SWEEP
 
 #: What can be shown; each but "all" is a tab that shows one section or, "mine", what one has taken.
 VIEWS = ("all", "waiting", "open", "mine", "resolved")
 PAGE = 50  # rows of one section before "show more"
 RESOLVED_BESIDE_OTHERS = 10  # of those that are done, where they are not what was asked for
 MOST = 1_000
+#: Of a channel's jobs, by what their names begin with: what staff read before and after the reason why one fails.
+TROUBLES = {
+    LISTEN: ("nothing new is heard.", "What waits there is taken in as soon as it can be reached."),
+    SWEEP: ("it cannot be asked whether messages were missed.", "Any that were are taken in as soon as it can."),
+}
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class Queue:
     version: str
     quoting: Quoting | None  # where the limit of Claude's day is reached
     unread: int  # messages that could not be read and nobody has looked at
-    deaf: list[tuple[str, str]]  # channels whose listener hears nothing: title, why
+    troubles: list[str]  # what is wrong with channels, in words
 
 
 async def load(session: AsyncSession, context: Context, me: Staff, show: str = "all", most: int = PAGE) -> Queue:
@@ -81,8 +87,8 @@ async def load(session: AsyncSession, context: Context, me: Staff, show: str = "
         rows = await _rows(session, context, me, view, limit)
         sections.append(Section(title, empty, rows, counts[view], counts[view] > len(rows) and limit < MOST))
     calls = await _calls(session, context)
-    unread, deaf = await _unread(session), await _deaf(session, context)
-    return Queue(counts, sections, calls, await version(session), await _quoting(session, context), unread, deaf)
+    unread, troubles = await _unread(session), await _troubles(session, context)
+    return Queue(counts, sections, calls, await version(session), await _quoting(session, context), unread, troubles)
 
 
 async def version(session: AsyncSession) -> str:
@@ -98,15 +104,21 @@ async def _unread(session: AsyncSession) -> int:
 
 
 async def _errors(session: AsyncSession) -> dict[str, str]:
-    """What is in the way of listeners, by the job's name."""
-    query = select(Job.name, Job.last_error).where(col(Job.name).startswith(LISTEN), col(Job.last_error) != "")
+    """What is in the way of channels' jobs, by the job's name."""
+    theirs = or_(*(col(Job.name).startswith(kind) for kind in TROUBLES))
+    query = select(Job.name, Job.last_error).where(theirs, col(Job.last_error) != "").order_by(Job.name)
     return dict((await session.exec(query)).all())
 
 
-async def _deaf(session: AsyncSession, context: Context) -> list[tuple[str, str]]:
+async def _troubles(session: AsyncSession, context: Context) -> list[str]:
     errors = await _errors(session)
     on = [channel for channel in context.channels.values() if not channel.missing]
-    return [(channel.title, errors[LISTEN + channel.name]) for channel in on if LISTEN + channel.name in errors]
+    return [
+        f"{channel.title}: {what} {errors[kind + channel.name]} {then}"
+        for channel in on
+        for kind, (what, then) in TROUBLES.items()
+        if kind + channel.name in errors
+    ]
 
 
 async def _quoting(session: AsyncSession, context: Context) -> Quoting | None:

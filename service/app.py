@@ -16,7 +16,19 @@ from channels import CHANNELS, Setup
 from channels.base import Channel
 from knowledge import Knowledge
 from knowledge.embedder import Embedder
-from service import health, help_pages, listening, migrations, schedule, spending, switched_off, traces, web
+from service import (
+    fetching,
+    health,
+    help_pages,
+    listening,
+    migrations,
+    schedule,
+    spending,
+    sweeping,
+    switched_off,
+    traces,
+    web,
+)
 from service.agent import Agent
 from service.agent.budget import Budget, Spent, priced_models
 from service.agent.confidence import Confidence
@@ -131,6 +143,8 @@ async def running(context: Context, *, migrate: bool = True) -> AsyncIterator[No
         asyncio.create_task(work(context, context.stopping)),
         asyncio.create_task(schedule.run(context)),
         asyncio.create_task(listening.run(context)),
+        asyncio.create_task(sweeping.run(context)),
+        asyncio.create_task(fetching.run(context)),
     ]
     try:
         yield

@@ -59,6 +59,16 @@ async def take(
     Gives the messages in it; those seen before as they were stored then. What cannot be stored, also not the next times
     that it comes, is put aside for a person: it must not hold up what comes after it.
     """
+    return [message for message, _ in await take_each(context, channel, parsed, also)]
+
+
+async def take_each(
+    context: Context,
+    channel: Channel,
+    parsed: Sequence[Parsed],
+    also: Callable[[AsyncSession], Awaitable[None]] | None = None,
+) -> list[tuple[Message, bool]]:
+    """As `take`; and of each message whether it was stored just now."""
     if not parsed and also is None:  # a vendor's word that says nothing
         return []
     with context.steps("receive", channel=channel.name) as step:
@@ -91,7 +101,7 @@ async def take(
                     seq=message.seq,
                     status=message.status,
                 )
-    return [message for message, _ in taken]
+    return taken
 
 
 async def _take(
@@ -148,9 +158,13 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
         await session.flush()
         await attachments.keep(session, message, inbound.attachments)
     if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers, or opens a window
-        conversation.subject, conversation.memo = message.subject, dict(inbound.memo)
-        conversation.last_customer_at = context.clock()
-        if conversation.state != "agent" and not conversation.stopped:  # only a person's reply is ever held
+        now, last = context.clock(), conversation.last_customer_at or 0.0
+        written = now if inbound.at is None else min(inbound.at, now)
+        if inbound.at is None or written >= last:  # none that comes late is taken for the last one
+            conversation.subject, conversation.memo = message.subject, dict(inbound.memo)
+        conversation.last_customer_at = max(last, written)
+        may_be_held = conversation.state != "agent" and not conversation.stopped  # only a person's reply ever is
+        if may_be_held and channel.window(conversation.last_customer_at, now).open:
             await saying.release(session, conversation)
     await session.flush()
     return message, True

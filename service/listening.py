@@ -14,6 +14,7 @@ from service import flow, schedule
 from service.context import Context
 from service.models import ChannelMemory, Job
 from service.retries import backoff
+from service.schedule import Overtaken
 
 log = structlog.get_logger()
 
@@ -25,10 +26,6 @@ STATE = "listener"
 ASK_SECONDS = 5.0
 #: The longest wait before a listener that broke is begun again.
 LONGEST_WAIT = 60.0
-
-
-class Overtaken(Exception):
-    """Another process listens by now: what was heard here is not stored."""
 
 
 async def run(context: Context) -> None:
@@ -66,26 +63,18 @@ async def _listen(context: Context, channel: Channel, listen: Listen, fence: int
 
         await flow.take(context, channel, parsed, remember)
 
+    async def well(session: AsyncSession) -> None:
+        """It has gone on for a while: what was wrong before is over."""
+        mended = update(Job).where(col(Job.name) == name, col(Job.last_error) != "")
+        await session.exec(mended.values(last_error=""))
+
     async with context.db.read() as session:
         memory = await session.get(ChannelMemory, (channel.name, STATE))
     log.info("listener.began", channel=channel.name)
-    listening = asyncio.create_task(listen(receive, memory.value if memory else {}))
-    stopping = asyncio.create_task(context.stopping.wait())
     try:
-        while True:
-            ends = {listening, stopping}
-            await asyncio.wait(ends, timeout=context.settings.lease_seconds / 4, return_when=asyncio.FIRST_COMPLETED)
-            if listening.done():
-                await listening
-                return "It ended by itself."
-            if stopping.done():
-                return ""
-            async with context.db.write() as session:
-                if not await schedule.keep(context, session, name, fence):
-                    return ""
-                # It has been well for a while: what was wrong before is over.
-                well = update(Job).where(col(Job.name) == name, col(Job.last_error) != "")
-                await session.exec(well.values(last_error=""))
+        state = memory.value if memory else {}
+        ended = await schedule.while_ours(context, name, fence, listen(receive, state), well)
+        return "It ended by itself." if ended else ""
     except Unreachable as error:
         log.warning("listener.unreachable", channel=channel.name, error=str(error))
         return str(error)
@@ -94,7 +83,3 @@ async def _listen(context: Context, channel: Channel, listen: Listen, fence: int
     except Exception as error:  # durable work: it is begun again
         log.error("listener.broke", channel=channel.name, exc_info=True)
         return f"Listening broke off ({type(error).__name__}). It is begun again."
-    finally:
-        stopping.cancel()
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)

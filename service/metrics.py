@@ -65,6 +65,7 @@ class Metrics:
         self.received = counter(
             "messages_received", "Messages stored, by channel and by what became of them first.", "channel", "status"
         )
+        self.missed = counter("missed", "Messages that a vendor had and we had not, until we asked.", "channel")
         self.decisions = counter("decisions", "The agent's decisions on record, by verdict.", "verdict")
         self.sends = counter(
             "sends",

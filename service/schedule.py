@@ -2,19 +2,26 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 import structlog
+from sqlalchemy import bindparam
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service import calls, throttle
+from service import calls, conversations, throttle
 from service.context import Context
 from service.db import clock
 from service.models import Job, Presence, StaffSession
 from service.retries import NotYet
 
 log = structlog.get_logger()
+
+
+class Overtaken(Exception):
+    """Another process is at the job by now: what was done here is not stored."""
 
 
 async def tidy(context: Context) -> None:
@@ -81,11 +88,62 @@ async def keep(context: Context, session: AsyncSession, name: str, fence: int) -
     return bool(renewed.rowcount)
 
 
+async def while_ours(
+    context: Context,
+    name: str,
+    fence: int,
+    work: Coroutine[Any, Any, None],
+    well: Callable[[AsyncSession], Awaitable[None]] | None = None,
+) -> bool:
+    """Do `work`, which may take long, until it ends, the job is another's, or the process stops; whether it ended.
+
+    `well` is done with each renewal of the lease. Raises what `work` raises.
+    """
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(context.stopping.wait())
+    try:
+        while True:
+            ends = {working, stopping}
+            await asyncio.wait(ends, timeout=context.settings.lease_seconds / 4, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                await working
+                return True
+            if stopping.done():
+                return False
+            async with context.db.write() as session:
+                if not await keep(context, session, name, fence):
+                    return False
+                if well:
+                    await well(session)
+    finally:
+        stopping.cancel()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
 async def release(context: Context, name: str, fence: int, seconds: float, error: str) -> None:
     """Done for now: due again in so many seconds. `error`: what the row keeps of what went wrong."""
     async with context.db.write() as session:
         ours = update(Job).where(col(Job.name) == name, col(Job.fence) == fence)
         await session.exec(ours.values(lease_until=0.0, due_at=clock() + seconds, last_error=error))
+
+
+async def hurry(context: Context, name: str, every: float, apart: float) -> None:
+    """A job that comes round `every` so many seconds: due at once, or `apart` seconds after it was last done."""
+    async with context.db.write() as session:
+        if (job := await session.get(Job, name, with_for_update=True)) is not None:
+            soon = max(await conversations.now(session), job.due_at - every + apart)
+            job.due_at = min(job.due_at, soon)
+            session.add(job)
+
+
+async def until_due(context: Context, name: str) -> float:
+    """Seconds until a job is due and nobody is at it; 0 or less: now."""
+    rows = await context.db.look(_UNTIL_DUE, name=name)
+    return max(rows[0]) if rows else 0.0
+
+
+_UNTIL_DUE = select(col(Job.due_at) - clock(), col(Job.lease_until) - clock()).where(col(Job.name) == bindparam("name"))
 
 
 async def pause(context: Context, seconds: float) -> None:

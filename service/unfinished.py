@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel import col, delete, select, update
+from sqlmodel import col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service import conversations, staff_verbs
@@ -50,7 +50,8 @@ async def settle(connection: AsyncConnection, manifest: dict[str, Any], *, resum
 
 async def _deliveries(session: AsyncSession, made: str) -> int:
     reason = f"This was not sent yet in the backup of {made} that was restored, and may have been sent since."
-    owed = select(Delivery).where(col(Delivery.due_at).is_not(None)).order_by(col(Delivery.id)).limit(AT_A_TIME)
+    unsent = or_(col(Delivery.due_at).is_not(None), Delivery.state == "held")
+    owed = select(Delivery).where(unsent).order_by(col(Delivery.id)).limit(AT_A_TIME)
     count = 0
     while found := (await session.exec(owed)).all():
         for delivery in found:

@@ -19,6 +19,8 @@ CHANNEL = "firstline"
 NEW_CONVERSATION = 0
 #: Only readers of everything hear it: somebody's sessions have ended, so look whether they still may read.
 SIGNED_OUT = -1
+#: Who fetches files hears that there is one to fetch.
+FILES = -2
 #: Changes are looked for this long before the last one seen: processes' clocks differ a little.
 OVERLAP_SECONDS = 2.0
 

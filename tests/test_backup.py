@@ -126,6 +126,9 @@ async def fill(db: Database, embedder: Any, folder: Path) -> None:
         session.add(
             Attachment(message_id=came, name="\u00e9.png", content_type="image/png", size=3, content=b"\0\xff\n")
         )
+        awaited = {"name": "", "content_type": "", "size": 0, "content": b"", "url": "https://files.example/1"}
+        session.add(Attachment(message_id=came, due_at=5.5, lease_until=0.1 + 0.2, attempts=2, **awaited))
+        session.add(Attachment(message_id=came, reason="It is gone.", **awaited))
         session.add(Quarantine(channel="sink", external_id="q", reason="It is no mail.", raw=bytes(range(256))))
     await settle_all(context)
 
@@ -143,6 +146,9 @@ async def owe(db: Database) -> None:
         for message in await conversations.owed_messages(session, conversation.id):
             message.status = "answered"
         await saying.say(session, conversation, author="agent", text="Not sent yet.", key="key-ready")
+        await saying.say(
+            session, conversation, author="person", text="Kept until they write.", key="key-held", held=True
+        )
 
 
 async def test_a_backup_restores_every_row_into_either_kind_of_database(
@@ -199,7 +205,7 @@ async def test_what_was_owed_goes_to_people_and_is_not_sent_again(
     before = await rows(db, "audit_event")
     await backup(to_settings(db, tmp_path / "a"), tmp_path / "b.zip", force=False, progress=quiet)
     said = await restore(there, tmp_path / "b.zip", force=False, resume=False, progress=quiet)
-    assert "replies that were not sent: 2, conversations without an answer: 1." in said[1]
+    assert "replies that were not sent: 3, conversations without an answer: 1." in said[1]
     other = Database(there.url)
     try:
         after = await rows(other, "audit_event")
@@ -224,9 +230,10 @@ async def test_what_was_owed_goes_to_people_and_is_not_sent_again(
                 ).first()
                 assert call is not None
                 assert "backup of 20" in call.reason
-            message = (await session.exec(select(Message).where(Message.external_id == "key-ready"))).one()
-            assert message.status == "uncertain"
-            assert "may have been sent since" in message.reason
+            for key in ("key-ready", "key-held"):
+                message = (await session.exec(select(Message).where(Message.external_id == key))).one()
+                assert message.status == "uncertain"
+                assert "may have been sent since" in message.reason
             untouched = (await session.exec(select(Conversation).where(Conversation.thread == "answered"))).one()
             old = next(row for row in before["conversation"] if row[0] == untouched.id)
             clock = [column.name for column in SQLModel.metadata.tables["conversation"].columns].index("clock")

@@ -1,10 +1,13 @@
 """The contract that every channel of the registry keeps, whatever its vendor."""
 
 import base64
+import hmac
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,14 +24,19 @@ from channels.base import (
     Page,
     Quarantined,
     Receipt,
+    Source,
     StatusUpdate,
+    TooLong,
     Webhook,
 )
+from channels.demo.twilio import Twilio
 from channels.email.channel import EmailChannel
 from channels.webchat import WebChat
+from channels.whatsapp.channel import WhatsAppChannel
 from tests.mail_kit import MailServer
 
 SETUP = Setup(secret=b"k" * 32, company="Pellworth")
+TWILIO_TOKEN, TWILIO_SENDER = "a-token-as-long-as-they-are", "whatsapp:+15551234567"
 LONE_SURROGATE = json.loads(r'"\ud800"')
 
 
@@ -36,13 +44,22 @@ LONE_SURROGATE = json.loads(r'"\ud800"')
 class Delivery:
     """How a customer's words reach a channel: a genuine webhook, and the same with a body of the test's own.
 
-    `environ`: the settings it needs, with a port of a mail server to send by. Whoever forges has the `forged` ones.
+    `environ`: the settings it needs, with the servers to send by. Whoever forges has the `forged` ones.
     """
 
     say: Callable[[Any, str], Webhook]
     with_body: Callable[[Any, bytes], Webhook]
-    environ: Callable[[int], Mapping[str, str]] = lambda port: {}
+    environ: Callable[["Vendors"], Mapping[str, str]] = lambda vendors: {}
     forged: Mapping[str, str] = field(default_factory=dict)
+    recipient: str = "someone@example.org"
+
+
+@dataclass(frozen=True)
+class Vendors:
+    """The servers at the other end."""
+
+    mail_port: int
+    twilio_url: str
 
 
 def write_in_web_chat(channel: WebChat, text: str) -> Webhook:
@@ -70,14 +87,37 @@ def post_an_email(channel: EmailChannel, body: bytes) -> Webhook:
     return Webhook("http://127.0.0.1:8000/channels/email", {"authorization": f"Basic {password}"}, body)
 
 
-def email_settings(port: int) -> dict[str, str]:
+def email_settings(vendors: Vendors) -> dict[str, str]:
     return {
         "EMAIL_ADDRESS": "support@example.com",
         "EMAIL_SMTP_HOST": "127.0.0.1",
-        "EMAIL_SMTP_PORT": str(port),
+        "EMAIL_SMTP_PORT": str(vendors.mail_port),
         "EMAIL_SMTP_SECURITY": "none",
         "EMAIL_WEBHOOK": "postmark",
         "EMAIL_WEBHOOK_SECRET": "a secret of 16 characters or more",
+    }
+
+
+def write_on_whatsapp(channel: WhatsAppChannel, text: str) -> Webhook:
+    sid, sender = "SM" + "0" * 32, "whatsapp:+15557654321"
+    form = {"MessageSid": sid, "From": sender, "To": TWILIO_SENDER, "Body": text, "NumMedia": "0"}
+    return post_on_whatsapp(channel, urlencode(form, errors="surrogatepass").encode())
+
+
+def post_on_whatsapp(channel: WhatsAppChannel, body: bytes) -> Webhook:
+    form = parse_qsl(body.decode("latin-1"), keep_blank_values=True)  # as the web server reads it
+    url = "http://127.0.0.1:8000/channels/whatsapp"
+    signed = url + "".join(name + value for name, value in sorted(set(form)))
+    digest = hmac.digest(channel.settings.auth_token.encode(), signed.encode(), "sha1")
+    return Webhook(url, {"x-twilio-signature": base64.b64encode(digest).decode()}, body, form)
+
+
+def whatsapp_settings(vendors: Vendors) -> dict[str, str]:
+    return {
+        "WHATSAPP_ACCOUNT_SID": "AC" + "0" * 32,
+        "WHATSAPP_AUTH_TOKEN": TWILIO_TOKEN,
+        "WHATSAPP_FROM": TWILIO_SENDER,
+        "WHATSAPP_API_URL": vendors.twilio_url,
     }
 
 
@@ -90,20 +130,29 @@ DELIVERIES: dict[str, Delivery] = {
         environ=email_settings,
         forged={"EMAIL_WEBHOOK_SECRET": "another secret of 16 characters or more"},
     ),
+    "whatsapp": Delivery(
+        say=write_on_whatsapp,
+        with_body=post_on_whatsapp,
+        environ=whatsapp_settings,
+        forged={"WHATSAPP_AUTH_TOKEN": "another-token-as-long-as-they-are"},
+        recipient="whatsapp:+15557654321",
+    ),
 }
 
 
 @pytest.fixture(scope="module")
-def mail_server() -> Iterator[MailServer]:
-    made = MailServer()
-    yield made
-    made.stop()
+def vendors() -> Iterator[Vendors]:
+    mail_server = MailServer()
+    twilio = Twilio("AC" + "0" * 32, TWILIO_TOKEN, TWILIO_SENDER, "http://127.0.0.1:9/channels/whatsapp")
+    with twilio.running_in_a_thread():
+        yield Vendors(mail_server.port, twilio.url)
+    mail_server.stop()
 
 
 @pytest.fixture(params=CHANNELS, ids=lambda kind: kind.name)
-def channel(request: pytest.FixtureRequest, mail_server: MailServer) -> Iterator[Channel]:
+def channel(request: pytest.FixtureRequest, vendors: Vendors) -> Iterator[Channel]:
     assert request.param.name in DELIVERIES, f"Tell DELIVERIES how a customer writes on {request.param.name}."
-    made = request.param(replace(SETUP, environ=DELIVERIES[request.param.name].environ(mail_server.port)))
+    made = request.param(replace(SETUP, environ=DELIVERIES[request.param.name].environ(vendors)))
     assert not made.missing, "a channel that is off proves nothing"
     yield made
     VISITORS.pop(id(made), None)
@@ -253,11 +302,48 @@ def test_an_empty_message_is_refused_or_a_persons_to_see(channel: Channel, deliv
 
 
 @pytest.mark.anyio
-async def test_sending_gives_a_receipt_that_is_the_same_for_every_attempt(channel: Channel):
-    receipt = await channel.send(outbound("Hello."))
+async def test_what_was_sent_is_the_same_message_for_every_attempt_or_is_found_again(
+    channel: Channel, delivery: Delivery
+):
+    given = replace(outbound("Hello."), recipient=delivery.recipient, owed_at=time.time())
+    receipt = await channel.send(given)
     assert isinstance(receipt, Receipt)
     assert receipt.external_id
-    assert await channel.send(replace(outbound("Hello."), attempt=2)) == receipt
+    again = replace(given, attempt=2)
+    assert receipt == await (channel.outcome(again) if channel.outcome else channel.send(again))
+    await channel.close()
+    await channel.close()
+
+
+def test_the_messages_that_a_long_one_is_sent_as_say_all_of_it_once(channel: Channel):
+    words = "The parcel is at the depot and comes on Thursday before noon. " * 60
+    sources = (Source("Delivery", "https://help.example.com/delivery"),)
+    given = replace(outbound(words), disclosure="I am an AI.", sources=sources)
+    parts = channel.split(given)
+    assert [word for part in parts for word in part.text.split()] == words.split()
+    assert [part.disclosure for part in parts if part.disclosure] == ["I am an AI."]
+    assert [part.sources for part in parts if part.sources] == [sources]
+    for part in parts:
+        assert replace(part, text=words, disclosure="I am an AI.", sources=sources) == given, "the rest is the same"
+
+
+def test_as_much_as_staff_may_type_is_taken_and_far_more_is_refused_in_a_sentence(channel: Channel):
+    assert channel.split(replace(outbound("word " * (channel.max_length // 5)), author="person", name="Ana"))
+    try:
+        channel.split(outbound("word " * 20_000))
+    except TooLong as error:
+        refusal = str(error)
+    else:
+        refusal = "It takes all of it."
+    assert refusal.endswith(".")
+
+
+def test_a_window_that_is_closed_says_why(channel: Channel):
+    now = time.time()
+    assert channel.window(now - 60, now).open
+    late = channel.window(now - 365 * 86_400, now)
+    assert late.open or late.reason.endswith(".")
+    assert all(offer.purpose and offer.title and offer.text for offer in late.offers)
 
 
 def test_what_the_caller_gets_back_is_json(channel: Channel, delivery: Delivery):

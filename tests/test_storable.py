@@ -26,7 +26,7 @@ INBOUND = Inbound("ana", "t", "m", "hello")
 FAILED = StatusUpdate("e", "failed", "No such mailbox.")
 UNREAD = Quarantined("q", "It is no mail.", b"\0\xff")
 #: Fields that are no text, or one of a few words.
-OTHERS = ("kind", "attachments", "notes", "verified", "refers_to", "memo", "raw", "status")
+OTHERS = ("kind", "attachments", "notes", "verified", "refers_to", "memo", "at", "raw", "status")
 
 
 def poisons() -> dict[str, Parsed]:
@@ -42,6 +42,7 @@ def poisons() -> dict[str, Parsed]:
         "a bad reference": replace(INBOUND, refers_to=(BAD, LONG, "r" * 2_000_000)),
         "forty thousand references": replace(INBOUND, refers_to=[f"r{number}" for number in range(40_000)]),
         "memo": replace(INBOUND, memo={BAD: [BAD, {"x": (BAD,)}], "to": BAD, "n": float("nan")}),
+        "a time": replace(INBOUND, at=float("inf")),
         "a file's name": replace(INBOUND, attachments=[Came(BAD, BAD, content=b"\0")]),
     }
 

@@ -1,6 +1,10 @@
 """The stand-in for Twilio does what Twilio does: Twilio's own SDK talks to it and checks what it signs."""
 
 import asyncio
+import contextlib
+import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -89,28 +93,27 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("code", REFUSED)
-def test_what_is_wrong_is_refused_with_twilios_code(there: Any, code: int) -> None:
+def test_what_is_wrong_is_refused_with_twilios_code(there: Any) -> None:
     twilio, run, client = there
     run(twilio.write(MINA, "Hello?"))
     twilio.opted_out.add("whatsapp:+15557770000")
     twilio.templates[HX] = TemplateAtTwilio("ready", "Hello {{1}}")
-    with pytest.raises(TwilioRestException) as refused:
-        send(client, **{"body": "Hello", **REFUSED[code]})
-    assert (refused.value.code, refused.value.status) == (code, 400)
-    assert len(twilio.messages) == 1, "it was kept all the same"
+    for code, wrong in REFUSED.items():
+        with pytest.raises(TwilioRestException) as refused:
+            send(client, **{"body": "Hello", **wrong})
+        assert (refused.value.code, refused.value.status) == (code, 400)
+        assert len(twilio.messages) == 1, "it was kept all the same"
     assert send(client, body="x" * 1_600).status == "queued"
 
 
-@pytest.mark.parametrize("wrong", ["two\nlines", "far     apart", "", 5])
-def test_a_variable_that_whatsapp_takes_in_no_template_is_refused(there: Any, wrong: Any) -> None:
-    import json
-
+def test_a_variable_that_whatsapp_takes_in_no_template_is_refused(there: Any) -> None:
     twilio, _, client = there
     twilio.templates[HX] = TemplateAtTwilio("ready", "Hello {{1}}")
-    with pytest.raises(TwilioRestException) as refused:
-        send(client, content_sid=HX, content_variables=json.dumps({"1": wrong}))
-    assert refused.value.code == 21656
+    for wrong in ("two\nlines", "far     apart", "", 5, None):
+        with pytest.raises(TwilioRestException) as refused:
+            send(client, content_sid=HX, content_variables=json.dumps({"1": wrong}))
+        assert refused.value.code == 21656
+    assert send(client, content_sid=HX, content_variables='{"1": "Mina"}').body == "Hello Mina"
 
 
 def test_who_is_not_the_account_is_not_told_anything(there: Any) -> None:
@@ -213,19 +216,19 @@ def test_without_a_callback_nothing_is_posted(there: Any, webhook: Webhook) -> N
 # --- what the script makes go wrong -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("status", "code"), [(429, 20429), (500, 20500), (503, 20503), (400, 63018), (404, 20404)])
-def test_a_scripted_answer_comes_once(there: Any, status: int, code: int) -> None:
+def test_a_scripted_answer_comes_once(there: Any) -> None:
     twilio, run, client = there
     run(twilio.write(MINA, "Hello?"))
-    twilio.script = [Answer(status, code, "Not now", headers={"Retry-After": "2"})]
-    assert len(client.messages.list()) == 1, "the script is for sending"
-    with pytest.raises(TwilioRestException) as refused:
-        send(client, body="Hello")
-    assert (refused.value.status, refused.value.code) == (status, code)
-    assert "Not now" in refused.value.msg
-    assert client.http_client._test_only_last_response.headers["Retry-After"] == "2"
-    assert send(client, body="Hello").status == "queued"
-    assert twilio.script == []
+    for status, code in ((429, 20429), (500, 20500), (503, 20503), (400, 63018), (404, 20404)):
+        twilio.script = [Answer(status, code, "Not now", headers={"Retry-After": "2"})]
+        assert client.messages.list(from_=MINA)[0].body == "Hello?", "the script is for sending"
+        with pytest.raises(TwilioRestException) as refused:
+            send(client, body="Hello")
+        assert (refused.value.status, refused.value.code) == (status, code)
+        assert "Not now" in refused.value.msg
+        assert client.http_client._test_only_last_response.headers["Retry-After"] == "2"
+        assert send(client, body="Hello").status == "queued"
+        assert twilio.script == []
 
 
 def test_a_proxy_in_between_answers_with_a_page(there: Any) -> None:
@@ -433,6 +436,59 @@ def test_a_webhook_that_fails_is_not_posted_again(there: Any, webhook: Webhook) 
     webhook.go.set()
     assert len(webhook.posted) == 2, "slow is not unreachable"
     assert twilio.find(text.sid) is text
+
+
+def test_no_connection_is_tried_once_more_and_a_broken_one_is_not(there: Any) -> None:
+    twilio, run, _ = there
+    twilio.between = 0.4
+    with socket.socket() as late:
+        late.bind(("127.0.0.1", 0))
+        twilio.webhook = f"http://127.0.0.1:{late.getsockname()[1]}/"
+        accepted = list[bytes]()
+
+        def serve() -> None:
+            time.sleep(0.1)  # nobody listens at first
+            late.listen()
+            late.settimeout(1.0)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    with late.accept()[0] as one:
+                        accepted.append(one.recv(65_536))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        text = run(twilio.write(MINA, "Hello?"))
+        thread.join()
+    assert [each[:15] for each in accepted] == [b"POST / HTTP/1.1"]
+    assert [(each.sid, each.status) for each in twilio.alerts] == [(text.sid, 0)]
+
+
+def test_the_fragment_of_a_webhook_asks_for_more_tries(there: Any, webhook: Webhook) -> None:
+    twilio, run, _ = there
+    twilio.webhook += "#rc=2&rp=5xx,ct"
+    webhook.status = 503
+    run(twilio.write(MINA, "Hello?"))
+    assert len(webhook.posted) == 3
+    assert len({each.headers["I-Twilio-Idempotency-Token"] for each in webhook.posted}) == 1
+    assert all(each.signed_with(TOKEN) for each in webhook.posted)
+    webhook.status = 404
+    run(twilio.write(MINA, "Hello?"))
+    assert len(webhook.posted) == 4
+    twilio.webhook = f"{webhook.url}#rc=1&rp=all"
+    run(twilio.write(MINA, "Hello?"))
+    assert len(webhook.posted) == 6
+
+
+def test_twilio_goes_away_and_comes_back_where_it_was_with_what_it_had(webhook: Webhook) -> None:
+    twilio = Twilio(SID, TOKEN, SENDER, webhook.url)
+    with twilio.running_in_a_thread() as run:
+        run(twilio.write(MINA, "Hello?"))
+        client, port = sdk(twilio), int(twilio.url.rpartition(":")[2])
+        assert len(client.messages.list()) == 1
+    with pytest.raises(Broken):
+        client.messages.list()
+    with twilio.running_in_a_thread(port):
+        assert [each.body for each in client.messages.list()] == ["Hello?"]
 
 
 def test_a_message_that_reached_nobody_is_there_to_be_listed(there: Any, webhook: Webhook) -> None:

@@ -273,6 +273,11 @@ async def test_a_file_that_is_too_large_is_cut_off(length: str) -> None:
         assert api.sent < 15_000_000, "all of it must not have been taken"
 
 
+async def test_of_a_file_that_is_announced_as_too_large_nothing_is_awaited() -> None:
+    waits = [*says(200, content_length=str(MOST + 1)), 5.0]
+    assert "larger" in await refused(waits, permanent=True, seconds=1.0)
+
+
 async def test_a_length_that_says_too_little_is_not_believed() -> None:
     lying = [says(200, content_length="5")[0] + b"x" * 200_000]
     assert len((await one(lying)).content) == 5

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 import httpx2
 from twilio.request_validator import RequestValidator
@@ -30,7 +31,7 @@ __all__ = ["Alert", "File", "TemplateAtTwilio", "Text", "Twilio"]
 
 WINDOW_SECONDS = 86_400.0  # in which free text reaches a customer who wrote
 WEBHOOK_SECONDS = 15.0  # that Twilio waits for an answer to what it posts
-CONNECTIONS = 40  # at a time, of what it posts
+CONNECTIONS = 100  # at a time, of what it posts
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Alert:
 
 
 class Twilio:
-    """One account. `webhook`: where messages are posted; a fragment is neither posted nor signed.
+    """One account. `webhook`: where messages are posted; its fragment is not signed, it says when to try again.
 
     `sign_with`: the token it signs with, if not the primary one. `version` counts up with each change of anything.
     """
@@ -74,6 +75,7 @@ class Twilio:
         self.reads = False  # and read
         self.pace = 0.02  # seconds from one status to the next
         self.patience = WEBHOOK_SECONDS
+        self.between = 0.0  # seconds before a webhook is tried again
         self.alerts = list[Alert]()
         self.requests = list[str]()  # what the API was asked for: a method and a path each
         self.connections = Connections()
@@ -228,23 +230,44 @@ class Twilio:
     # --- webhooks --------------------------------------------------------------------------------------------------
 
     async def _post(self, sid: str, url: str, form: Mapping[str, str], event: str) -> int:
-        """Signed; once more only if no connection came about, as Twilio does it unless told otherwise."""
+        """Signed, and tried again only as often and for the reasons that the URL's fragment says."""
         if self._client is None:
             raise RuntimeError("The stand-in for Twilio posts only while it runs.")
-        url = url.partition("#")[0]
+        url, _, fragment = url.partition("#")
+        retries, reasons = _retries(fragment)
         headers = {
             "X-Twilio-Signature": RequestValidator(self.sign_with or self.token).compute_signature(url, form),
             "I-Twilio-Idempotency-Token": str(uuid.uuid5(uuid.NAMESPACE_URL, event)),
             "User-Agent": "TwilioProxy/1.1",
         }
         status = 0
-        with contextlib.suppress(TimeoutError, httpx2.RequestError):
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.patience):
-                try:
-                    answer = await self._client.post(url, data=form, headers=headers)
-                except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                    answer = await self._client.post(url, data=form, headers=headers)
-            status = answer.status_code
+                for attempt in range(retries + 1):
+                    if attempt:
+                        await asyncio.sleep(self.between)
+                    status, reason = await self._try(url, form, headers)
+                    if reason not in reasons:
+                        break
         if not 200 <= status < 300:
             self.alerts.append(Alert(sid, url, status))
+            self.version += 1
         return status
+
+    async def _try(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> tuple[int, str]:
+        """The HTTP status, and why it could be tried again, as the fragment of a webhook's URL names it."""
+        assert self._client
+        try:
+            answer = await self._client.post(url, data=form, headers=headers)
+        except httpx2.ConnectError:
+            return 0, "ct"
+        except (httpx2.RequestError, httpx2.InvalidURL):
+            return 0, "rt"
+        return answer.status_code, {4: "4xx", 5: "5xx"}.get(answer.status_code // 100, "")
+
+
+def _retries(fragment: str) -> tuple[int, set[str]]:
+    """How often a webhook is tried again, and why: `#rc=5&rp=all`. Once, where no connection came about, is usual."""
+    asked = dict(parse_qsl(fragment))
+    reasons = set(asked.get("rp", "ct").split(","))
+    return int(asked.get("rc", "1")), {"ct", "rt", "4xx", "5xx"} if "all" in reasons else reasons

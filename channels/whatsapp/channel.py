@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from channels.base import Channel, Outbound, Parsed, Receipt, Setup, Webhook, Window
-from channels.whatsapp import inbound, settings, texts
+from channels.base import Channel, Fetched, Outbound, Parsed, Receipt, Setup, Webhook, Window
+from channels.whatsapp import inbound, media, settings, texts
 from channels.whatsapp.window import window
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class WhatsAppChannel(Channel):
         super().__init__(setup)
         self.settings = settings.read(setup)
         self.missing = self.settings.missing
-        self.outcome, self.missed = self._outcome, self._missed
+        self.outcome, self.missed, self.fetch = self._outcome, self._missed, self._fetch
         if self.settings.typing:
             self.typing = self._typing
 
@@ -61,6 +61,9 @@ class WhatsAppChannel(Channel):
 
     def _missed(self, since: float) -> AsyncIterator[Parsed]:
         return self.api.missed(since)
+
+    async def _fetch(self, url: str, most: int) -> Fetched:
+        return await media.fetch(self.settings, url, most)
 
     async def _typing(self, recipient: str, memo: Mapping[str, Any]) -> None:
         await self.api.typing(memo)

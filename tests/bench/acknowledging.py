@@ -2,14 +2,13 @@
 
 import contextlib
 import sqlite3
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench.processes import BenchError, Commanded, Server, environ_of, ingest, serve
+from tests.bench.processes import BenchError, Commanded, environ_of, ingest, serve
 from tests.bench.report import FLIGHT
 from tests.cluster import free_port
 
@@ -45,8 +44,9 @@ def acknowledging(
     ingest(articles, home, environ)
     figures: dict[str, list[float]] = {}
     with contextlib.ExitStack() as stack:
-        twilio = Server([sys.executable, "-m", "tests.bench.twilio", str(port)], environ, home, port, "/")
+        twilio = Commanded("tests.bench.twilio", home, {**environ, **stand_in})
         stack.callback(twilio.stop)
+        twilio.hear()
         server = serve(home, {**environ, **stand_in})
         stack.callback(server.stop)
         vendor = Commanded("tests.bench.hooks", home, environ)

@@ -1,0 +1,351 @@
+"""What a vendor has and we missed: taken in once, in order, by one process, and never from before we were there."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlmodel import col, select, update
+
+from channels.base import Inbound, Parsed, StatusUpdate, SwitchedOff, Unreachable
+from service import flow, schedule, sweeping
+from service.app import running, stop
+from service.context import Context
+from service.models import ChannelMemory, Conversation, Delivery, Job, Message, Quarantine
+from tests.desk_kit import Desk
+from tests.fakes import ScriptedChannel
+from tests.flow_kit import make_context, settle_all
+
+pytestmark = pytest.mark.anyio
+
+
+class Vendor(ScriptedChannel):
+    """A vendor that keeps what it has; `breaks`: what it raises before one; `gate`: what it waits for before each."""
+
+    missed_every, missed_overlap = 0.1, 3_600.0
+
+    def __init__(self, *had: Parsed, breaks: Mapping[int, Exception] | None = None, gate: Any = None) -> None:
+        super().__init__()
+        self.had, self.breaks, self.gate = list(had), dict(breaks or {}), gate
+        self.asked: list[float] = []
+        self.done = self.at_once = self.most_at_once = 0
+        self.missed = self._missed
+
+    async def _missed(self, since: float) -> AsyncIterator[Parsed]:
+        self.asked.append(since)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            for number, each in enumerate(self.had):
+                if error := self.breaks.pop(number, None):
+                    raise error
+                if self.gate:
+                    await self.gate.wait()
+                yield each
+            self.done += 1
+        finally:
+            self.at_once -= 1
+
+
+def written(number: int, thread: str = "t", **more: Any) -> Inbound:
+    return Inbound(thread, thread, f"m{number}", f"message {number}", **more)
+
+
+def messages(count: int) -> list[Inbound]:
+    return [written(number) for number in range(count)]
+
+
+@contextlib.asynccontextmanager
+async def sweeps(*contexts: Context) -> AsyncIterator[None]:
+    loops = [asyncio.create_task(sweeping.run(context)) for context in contexts]
+    try:
+        yield
+    finally:
+        for context in contexts:
+            context.stopping.set()
+        done = await asyncio.wait_for(asyncio.gather(*loops, return_exceptions=True), 10)
+        assert done == [None] * len(contexts)
+
+
+async def swept_before(db: Any, at: float | None = None, first: float = 0.0) -> float:
+    """Somebody swept a minute ago, long after the very first time."""
+    at = time.time() - 60 if at is None else at
+    async with db.write() as session:
+        session.add(ChannelMemory(channel="sink", key=sweeping.SWEPT, value={"at": at, "first": first}))
+    return at
+
+
+async def watermark(db: Any) -> dict[str, float]:
+    async with db.read() as session:
+        memory = await session.get(ChannelMemory, ("sink", sweeping.SWEPT))
+    return memory.value if memory else {}
+
+
+async def texts(db: Any) -> list[str]:
+    async with db.read() as session:
+        return [row.text for row in (await session.exec(select(Message).order_by(col(Message.seq)))).all()]
+
+
+async def until(what: Any) -> None:
+    async with asyncio.timeout(20):
+        while not (await found if asyncio.iscoroutine(found := what()) else found):
+            await asyncio.sleep(0.02)
+
+
+async def test_thirty_missed_messages_are_taken_in_once_and_in_order(db) -> None:
+    at, vendor = await swept_before(db), Vendor(*messages(30))
+    context = make_context(db, channel=vendor)
+    async with sweeps(context):
+        await until(lambda: vendor.done >= 4)
+    assert await texts(db) == [f"message {number}" for number in range(30)]
+    assert vendor.asked[0] == pytest.approx(at - 3_600)
+    assert vendor.asked == sorted(set(vendor.asked)), "each goes on from the time at which the last one began"
+    assert context.metrics.registry.get_sample_value("firstline_missed_total", {"channel": "sink"}) == 30
+    await asyncio.sleep(0.5)
+    await settle_all(context)
+    (sent,) = vendor.sent
+    assert sent.text.startswith("echo: message 0\nmessage 1\n")
+
+
+async def test_an_hour_of_known_messages_costs_one_look_and_touches_no_conversation(db) -> None:
+    await swept_before(db)
+    vendor = Vendor(*messages(120))
+    context = make_context(db, channel=vendor)
+    for start in range(0, 120, 60):
+        await flow.take(context, vendor, vendor.had[start : start + 60])
+    statements: list[str] = []
+    event.listen(db.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    async with sweeps(context):
+        await until(lambda: vendor.done >= 2)
+    looks = [each for each in statements if "message" in each]
+    assert 3 <= len(looks) <= 3 * len(vendor.asked), "one for each batch"
+    assert not [each for each in statements if "conversation" in each]
+    assert len(await texts(db)) == 120
+    assert context.metrics.registry.get_sample_value("firstline_missed_total", {"channel": "sink"}) is None
+
+
+async def test_at_the_very_first_sweep_nothing_is_taken_and_never_what_is_older(db) -> None:
+    before = time.time()
+    vendor = Vendor(written(1, at=before - 86_400))
+    context = make_context(db, channel=vendor)
+    async with sweeps(context):
+        await until(lambda: watermark(db))
+        first = (await watermark(db))["first"]
+        assert vendor.asked == [], "it is not even asked"
+        vendor.had.append(written(2, at=time.time()))
+        await until(lambda: vendor.done >= 2)
+    assert before <= first <= time.time()
+    assert set(vendor.asked) == {first}, "an hour of overlap would be the past"
+    assert await texts(db) == ["message 2"]
+    assert (await watermark(db))["first"] == first
+    assert (await watermark(db))["at"] > first
+
+
+async def test_a_sweep_that_breaks_in_the_middle_begins_again_where_it_began(db) -> None:
+    await swept_before(db)
+    vendor = Vendor(*messages(130), breaks={70: Unreachable("The vendor is away.")})
+    stored: list[int] = []
+    context = make_context(db, channel=vendor)
+    mark = await watermark(db)
+    async with sweeps(context):
+        await until(lambda: len(vendor.asked) >= 1)
+        await until(lambda: 70 not in vendor.breaks)
+        stored.append(len(await texts(db)))
+        if len(vendor.asked) == 1:
+            assert await watermark(db) == mark
+        await until(lambda: vendor.done >= 2)
+    assert stored[0] >= 50, "what was stored before it broke stays"
+    assert vendor.asked[1] == vendor.asked[0], "the second goes on from the old watermark"
+    assert await texts(db) == [f"message {number}" for number in range(130)]
+    assert (await watermark(db))["at"] > mark["at"]
+
+
+async def test_a_webhook_and_the_sweep_at_the_same_moment_store_one(db) -> None:
+    await swept_before(db)
+    had = [written(number, thread=f"t{number % 7}") for number in range(40)]
+    vendor = Vendor(*had)
+    context, other = make_context(db, channel=vendor), make_context(db)
+    async with sweeps(context):
+        await asyncio.gather(*(flow.take(other, other.channels["sink"], [each]) for each in reversed(had)))
+        await until(lambda: vendor.done >= 2)
+    async with db.read() as session:
+        stored = (await session.exec(select(Message.external_id))).all()
+        assert len((await session.exec(select(Conversation))).all()) == 7
+    assert sorted(map(str, stored)) == sorted(each.external_id for each in had)
+
+
+async def test_two_processes_do_not_both_sweep_and_one_goes_on_where_the_other_stops(db) -> None:
+    await swept_before(db)
+    gate = asyncio.Event()
+    first, second = Vendor(*messages(3), gate=gate), Vendor(*messages(3))
+    one, two = make_context(db, channel=first), make_context(db, channel=second)
+    async with sweeps(one):
+        await until(lambda: first.asked)
+        async with sweeps(two):
+            await asyncio.sleep(1.5)  # more than a lease: it is renewed
+            assert second.asked == [], "both swept at the same time"
+            one.stopping.set()
+            await until(lambda: second.done >= 2)
+    assert await texts(db) == [f"message {number}" for number in range(3)]
+    assert first.done == 0, "it was stopped in the middle"
+    assert first.at_once == 0, "and let go of its vendor"
+
+
+async def test_a_fleet_that_sweeps_together_never_has_two_at_it(db) -> None:
+    await swept_before(db)
+    vendor = Vendor(*messages(20))
+    contexts = [make_context(db, channel=vendor) for _ in range(4)]
+    async with sweeps(*contexts):
+        await until(lambda: vendor.done >= 5)
+    assert vendor.most_at_once == 1
+    assert len(await texts(db)) == 20
+
+
+async def test_who_has_lost_the_lease_stores_neither_messages_nor_how_far_it_came(db) -> None:
+    await swept_before(db)
+    gate = asyncio.Event()
+    vendor = Vendor(*messages(60), gate=gate)
+    context = make_context(db, channel=vendor, lease_seconds=30.0)
+    mark = await watermark(db)
+    async with sweeps(context):
+        await until(lambda: vendor.asked)
+        async with db.write() as session:
+            await session.exec(update(Job).values(fence=col(Job.fence) + 1, lease_until=1e12))
+        gate.set()
+        await asyncio.sleep(0.5)
+        assert vendor.at_once == 0, "it has noticed"
+        assert await texts(db) == []
+        assert await watermark(db) == mark
+
+
+async def test_after_a_start_it_is_due_at_once_unless_it_was_just_done(db) -> None:
+    await swept_before(db)
+    vendor, again = Vendor(written(1)), Vendor(written(1), written(2))
+    vendor.missed_every = again.missed_every = 1_000.0
+    context = make_context(db, channel=vendor)
+    async with sweeps(context):
+        await until(lambda: watermark_past(db, time.time() - 30))
+        await asyncio.sleep(0.3)
+        assert await schedule.until_due(context, "sweep:sink") > 900
+    await schedule.hurry(context, "sweep:sink", 1_000.0, sweeping.APART_SECONDS)
+    due = await schedule.until_due(context, "sweep:sink")
+    assert 5 < due <= sweeping.APART_SECONDS, "processes that start together do not each do one"
+    async with db.write() as session:  # as if it had been done two minutes ago
+        await session.exec(update(Job).values(due_at=col(Job.due_at) - due + 880))
+    async with sweeps(make_context(db, channel=again)):
+        await until(lambda: again.done == 1)
+        await until(lambda: stored(db, 2))
+    assert len(vendor.asked) == len(again.asked) == 1
+
+
+async def watermark_past(db: Any, at: float) -> bool:
+    return (await watermark(db))["at"] > at
+
+
+async def stored(db: Any, count: int) -> bool:
+    return len(await texts(db)) == count
+
+
+async def test_what_is_in_the_way_is_told_on_the_desk_until_it_is_over(db) -> None:
+    desk = Desk(db)
+    vendor = Vendor()
+    wrong: list[Exception] = [SwitchedOff("The vendor refuses the token. Set it anew.")]
+
+    async def missed(since: float) -> AsyncIterator[Parsed]:
+        if wrong:
+            raise wrong[0]
+        async for each in vendor._missed(since):
+            yield each
+
+    desk.channel.missed, desk.channel.missed_every = missed, 0.2
+    async with db.write() as session:
+        session.add(ChannelMemory(channel="post", key=sweeping.SWEPT, value={"at": 1.0, "first": 0.0}))
+    browser = await desk.signed_in(await desk.make_staff("Support"))
+
+    async def told(sentence: str) -> bool:
+        return sentence in (await browser.get("/desk")).text
+
+    async with sweeps(desk.context):
+        await until(lambda: told("Pigeon post: it cannot be asked whether messages were missed. The vendor refuses"))
+        wrong[0] = ValueError("my password is hunter2")
+        await until(lambda: told("Looking for them broke off (ValueError). It is tried again."))
+        assert not await told("hunter2")
+        wrong.clear()
+        await until(lambda: vendor.done >= 1)
+        await asyncio.sleep(0.1)
+        assert not await told("whether messages were missed")
+
+
+async def test_one_that_cannot_be_stored_does_not_hold_up_the_others(db) -> None:
+    await swept_before(db)
+    broken = Inbound("t", "t", "broken", None, raw=b"as it came")  # type: ignore[arg-type] (what no table takes)
+    vendor = Vendor(written(1), broken, written(2))
+    context = make_context(db, channel=vendor)
+    async with sweeps(context):
+        await until(lambda: len(vendor.asked) > 3 and vendor.done > 3)
+    async with db.read() as session:
+        (aside,) = (await session.exec(select(Quarantine))).all()
+        (job,) = (await session.exec(select(Job))).all()
+    assert aside.raw == b"as it came"
+    assert job.last_error == ""
+    assert await texts(db) == ["message 1", "message 2"]
+
+
+async def test_what_became_of_our_own_messages_is_taken_too(db) -> None:
+    context = make_context(db)
+    await flow.take(context, context.channels["sink"], messages(1))
+    await asyncio.sleep(0.1)
+    await settle_all(context)
+    async with db.read() as session:
+        (sent,) = (await session.exec(select(Delivery))).all()
+    await swept_before(db)
+    vendor = Vendor(StatusUpdate(sent.external_id, "failed", "The number is not in use."))
+    async with sweeps(make_context(db, channel=vendor)):
+        await until(lambda: vendor.done >= 2)
+    async with db.read() as session:
+        (failed,) = (await session.exec(select(Delivery))).all()
+    assert (failed.state, failed.reason) == ("failed", "The number is not in use.")
+
+
+async def test_a_channel_that_is_off_or_cannot_say_is_not_asked(db) -> None:
+    vendor = Vendor(written(1))
+    vendor.missing = ["A setting"]
+    async with sweeps(make_context(db, channel=vendor), make_context(db)):
+        await asyncio.sleep(0.3)
+    async with db.read() as session:
+        assert (await session.exec(select(Job))).all() == []
+    assert vendor.asked == []
+
+
+async def test_a_server_sweeps_by_itself(db) -> None:
+    await swept_before(db)
+    vendor = Vendor(written(1))
+    context = make_context(db, channel=vendor)
+    async with running(context):
+        await until(lambda: vendor.sent)
+        stop(context)
+    assert [each.text for each in vendor.sent] == ["echo: message 1"]
+
+
+async def test_a_message_that_comes_late_opens_no_window_and_is_not_taken_for_the_last(db) -> None:
+    context = make_context(db)
+    now = 1_800_000_000.0
+    context.clock = lambda: now
+
+    async def take(number: int, **more: Any) -> Conversation:
+        await flow.take(context, context.channels["sink"], [written(number, memo={"n": number}, **more)])
+        async with db.read() as session:
+            return (await session.exec(select(Conversation))).one()
+
+    day = 86_400.0
+    late = await take(1, at=now - day)
+    assert (late.last_customer_at, late.memo) == (now - day, {"n": 1})
+    assert (await take(2, at=now + day)).last_customer_at == now, "no window reaches into the future"
+    later = await take(3, at=now - 5)
+    assert (later.last_customer_at, later.memo) == (now, {"n": 2})
+    now += 60
+    last = await take(4)
+    assert (last.last_customer_at, last.memo) == (now, {"n": 4})
