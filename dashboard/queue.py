@@ -15,6 +15,7 @@ from service.context import Context
 from service.listening import LISTEN
 from service.models import Conversation, Customer, Escalation, Identity, Job, Message, Quarantine, Staff
 from service.sweeping import SWEEP
+from service.switched_off import SEND
 
 #: What can be shown; each but "all" is a tab that shows one section or, "mine", what one has taken.
 VIEWS = ("all", "waiting", "open", "mine", "resolved")
@@ -23,6 +24,7 @@ RESOLVED_BESIDE_OTHERS = 10  # of those that are done, where they are not what w
 MOST = 1_000
 #: Of a channel's jobs, by what their names begin with: what staff read before and after the reason why one fails.
 TROUBLES = {
+    SEND: ("nothing can be sent.", "What waits goes out as soon as it can."),
     LISTEN: ("nothing new is heard.", "What waits there is taken in as soon as it can be reached."),
     SWEEP: ("it cannot be asked whether messages were missed.", "Any that were are taken in as soon as it can."),
 }

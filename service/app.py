@@ -137,6 +137,7 @@ async def running(context: Context, *, migrate: bool = True) -> AsyncIterator[No
             return
     async with context.db.write() as session:
         await switched_off.begin(session)
+    await sweeping.begin(context)
     context.db.waker.start(context.db.engine)
     await context.knowledge.start()
     loops: Sequence[asyncio.Task[None]] = [

@@ -11,7 +11,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Inbound, Kind, Parsed, Quarantined, StatusUpdate
-from service import asking, attachments, conversations, lease, saying, statuses, typing_sign
+from service import asking, attachments, conversations, late, lease, saying, statuses, typing_sign
 from service.agent import Asked, Response, failed
 from service.agent.screen import never_mind
 from service.context import Context
@@ -158,11 +158,7 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
         await session.flush()
         await attachments.keep(session, message, inbound.attachments)
     if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers, or opens a window
-        now, last = context.clock(), conversation.last_customer_at or 0.0
-        written = now if inbound.at is None else min(inbound.at, now)
-        if inbound.at is None or written >= last:  # none that comes late is taken for the last one
-            conversation.subject, conversation.memo = message.subject, dict(inbound.memo)
-        conversation.last_customer_at = max(last, written)
+        late.note(conversation, inbound, now := context.clock())
         may_be_held = conversation.state != "agent" and not conversation.stopped  # only a person's reply ever is
         if may_be_held and channel.window(conversation.last_customer_at, now).open:
             await saying.release(session, conversation)
@@ -199,6 +195,8 @@ async def _place(
         if conversation.last_seq == 0:  # nothing is to be done about it: it belongs to what is done
             conversation.state, conversation.resolved_at = "resolved", await conversations.now(session)
         return "ignored", inbound.reason or "An automatic message: never answered.", None
+    if await late.overruled(session, conversation, inbound):
+        return "ignored", late.SINCE, None
     if inbound.kind == Kind.STOP:
         conversation.stopped = True
         await saying.withdraw(session, conversation, "The customer wants no more messages.")

@@ -18,9 +18,10 @@ RANK = {"sent": 1, "failed": 2, "delivered": 3, "read": 4}
 async def update(context: Context, session: AsyncSession, channel: Channel, status: StatusUpdate) -> None:
     """Merge it into what we know of the message: a failure is one that staff see, also after it looked sent."""
     rank = RANK.get(status.status)
-    found = (await session.exec(_of(channel, status))).first()
-    if rank is None or found is None:
+    row = (await session.exec(_of(channel, status))).first()
+    if rank is None or row is None or rank <= _rank(*row):  # nearly all that a sweep meets is known: nothing is locked
         return
+    found, _ = row
     conversation = await conversations.lock(session, found.conversation_id)
     query = select(Delivery, Message).where(Delivery.id == found.id, Message.id == Delivery.message_id)
     row = (await session.exec(query.with_for_update().execution_options(populate_existing=True))).first()
@@ -45,10 +46,10 @@ async def update(context: Context, session: AsyncSession, channel: Channel, stat
 
 
 def _of(channel: Channel, status: StatusUpdate) -> Any:
-    query = select(Delivery).where(Delivery.channel == channel.name)
+    query = select(Delivery, Message).join(Message, col(Message.id) == col(Delivery.message_id))
+    query = query.where(Delivery.channel == channel.name)
     if status.key:
-        ours = Message.channel == channel.name, Message.external_id == status.key
-        return query.join(Message, col(Message.id) == col(Delivery.message_id)).where(*ours)
+        return query.where(Message.channel == channel.name, Message.external_id == status.key)
     return query.where(Delivery.external_id == status.external_id)
 
 

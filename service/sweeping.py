@@ -1,11 +1,14 @@
 """What a vendor has and we missed: asked for after a start and every few minutes, by one process at a time."""
 
 import asyncio
+import contextlib
+import math
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import structlog
 from sqlalchemy import bindparam
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -35,6 +38,19 @@ APART_SECONDS = 10.0
 _KNOWN = select(Message.external_id).where(
     col(Message.channel) == bindparam("channel"), col(Message.external_id).in_(bindparam("ids", expanding=True))
 )
+
+
+async def begin(context: Context) -> None:
+    """Before the first webhook is answered: of a channel that is new here, what came before now is not missed."""
+    now = context.clock()
+    async with context.db.write() as session:
+        for channel in context.channels.values():
+            if channel.missing or channel.missed is None:
+                continue
+            if await session.get(ChannelMemory, (channel.name, SWEPT)) is None:
+                with contextlib.suppress(IntegrityError):  # another process began in the same moment
+                    async with session.begin_nested():
+                        session.add(ChannelMemory(channel=channel.name, key=SWEPT, value={"at": now, "first": now}))
 
 
 async def run(context: Context) -> None:
@@ -93,7 +109,7 @@ async def _take_missed(context: Context, channel: Channel, missed: Missed, fence
     async with context.db.read() as session:
         memory = await session.get(ChannelMemory, (channel.name, SWEPT))
     # The first time nothing is taken: who plugs in a number with a history does not answer the past.
-    first = memory.value["first"] if memory else began
+    first = memory.value["first"] if memory else float(math.floor(began))  # vendors tell whole seconds
     if memory:
         since = max(first, min(memory.value["at"], began) - channel.missed_overlap)
         found, batch = missed(since), list[Parsed]()

@@ -187,7 +187,7 @@ async def test_what_will_never_be_had_is_asked_for_once(db) -> None:
 )
 async def test_another_failure_is_tried_again_a_few_times_and_then_told(db, error: Exception, reason: str) -> None:
     vault = Vault(error)
-    context = make_context(db, channel=vault)
+    context = make_context(db, channel=vault, lease_seconds=20.0)
     await send(context, elsewhere())
     async with fetches(context):
         await until(lambda: vault.asked)
@@ -207,7 +207,7 @@ async def test_another_failure_is_tried_again_a_few_times_and_then_told(db, erro
 
 async def test_a_failure_that_passes_leaves_no_trace(db) -> None:
     vault = Vault(Undeliverable("The vendor is away.", permanent=False), PNG)
-    context = make_context(db, channel=vault)
+    context = make_context(db, channel=vault, lease_seconds=20.0)
     await send(context, elsewhere())
     async with fetches(context):
         await until(lambda: settled(db))  # with the pause as it is
@@ -218,7 +218,7 @@ async def test_a_failure_that_passes_leaves_no_trace(db) -> None:
 
 async def test_while_the_vendor_does_not_know_us_no_try_is_counted(db) -> None:
     vault = Vault(*[SwitchedOff("The token is refused.")] * (MOST_ATTEMPTS + 3), PNG)
-    context = make_context(db, channel=vault)
+    context = make_context(db, channel=vault, lease_seconds=20.0)
     await send(context, elsewhere())
     async with fetches(context):
         await until(lambda: vault.asked)

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import col, select, update
 
-from channels.base import Inbound, Parsed, StatusUpdate, SwitchedOff, Unreachable
-from service import flow, schedule, sweeping
+from channels.base import Inbound, Kind, Parsed, StatusUpdate, SwitchedOff, Unreachable, Window
+from service import flow, late, saying, schedule, sweeping
 from service.app import running, stop
 from service.context import Context
 from service.models import ChannelMemory, Conversation, Delivery, Job, Message, Quarantine
@@ -137,7 +137,8 @@ async def test_at_the_very_first_sweep_nothing_is_taken_and_never_what_is_older(
         assert vendor.asked == [], "it is not even asked"
         vendor.had.append(written(2, at=time.time()))
         await until(lambda: vendor.done >= 2)
-    assert before <= first <= time.time()
+    assert before - 1 <= first <= time.time()
+    assert first % 1 == 0, "vendors tell whole seconds"
     assert set(vendor.asked) == {first}, "an hour of overlap would be the past"
     assert await texts(db) == ["message 2"]
     assert (await watermark(db))["first"] == first
@@ -305,6 +306,11 @@ async def test_what_became_of_our_own_messages_is_taken_too(db) -> None:
     vendor = Vendor(StatusUpdate(sent.external_id, "failed", "The number is not in use."))
     async with sweeps(make_context(db, channel=vendor)):
         await until(lambda: vendor.done >= 2)
+        statements: list[str] = []
+        event.listen(db.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        await until(lambda: vendor.done >= 4)
+    assert any("FROM delivery" in each for each in statements)
+    assert not [each for each in statements if "FROM conversation" in each], "what is known locks nothing"
     async with db.read() as session:
         (failed,) = (await session.exec(select(Delivery))).all()
     assert (failed.state, failed.reason) == ("failed", "The number is not in use.")
@@ -349,3 +355,45 @@ async def test_a_message_that_comes_late_opens_no_window_and_is_not_taken_for_th
     now += 60
     last = await take(4)
     assert (last.last_customer_at, last.memo) == (now, {"n": 4})
+
+
+async def test_a_stop_or_a_start_that_comes_late_does_not_undo_what_was_said_since(db) -> None:
+    channel = ScriptedChannel()
+    channel.needs_start = True
+    context = make_context(db, channel=channel)
+
+    async def say(number: int, kind: Kind, at: float | None = None) -> tuple[bool, str]:
+        (message,) = await flow.take(context, channel, [written(number, kind=kind, at=at)])
+        async with db.read() as session:
+            return (await session.exec(select(Conversation.stopped))).one(), message.reason
+
+    hour_ago = time.time() - 3_600
+    assert await say(1, Kind.STOP) == (True, "The customer wants no more messages.")
+    assert await say(2, Kind.START, hour_ago) == (True, late.SINCE)
+    assert (await say(3, Kind.MESSAGE))[0], "what is no start does not start"
+    assert not (await say(4, Kind.START, time.time()))[0]
+    assert await say(5, Kind.STOP, hour_ago) == (False, late.SINCE)
+    assert (await say(6, Kind.STOP, time.time()))[0]
+
+
+async def test_a_late_message_releases_no_reply_for_which_it_opens_no_window(db) -> None:
+    channel = ScriptedChannel()
+    channel.window = lambda last, now: Window(open=bool(last) and last > now - 86_400, reason="Closed.")
+    context = make_context(db, channel=channel)
+    await flow.take(context, channel, [written(1, at=time.time() - 3 * 86_400)])
+    async with db.write() as session:
+        conversation = (await session.exec(select(Conversation))).one()
+        conversation.state, conversation.ready_at = "person", None
+        message = await saying.say(session, conversation, author="person", text="At last.")
+        await session.flush()
+        delivery = (await session.exec(select(Delivery))).one()
+        delivery.state, delivery.due_at, message.status = "held", None, "held"
+
+    async def state() -> str:
+        async with db.read() as session:
+            return (await session.exec(select(Delivery.state))).one()
+
+    await flow.take(context, channel, [written(2, at=time.time() - 2 * 86_400)])
+    assert await state() == "held"
+    await flow.take(context, channel, [written(3)])
+    assert await state() == "ready"

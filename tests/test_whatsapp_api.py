@@ -15,6 +15,7 @@ from channels.base import (
     Outbound,
     OutcomeUnknown,
     Parsed,
+    Quarantined,
     Setup,
     Source,
     StatusUpdate,
@@ -164,9 +165,13 @@ async def test_in_a_rotation_either_token_will_do(twilio: Twilio):
     channel = channel_at(twilio, WHATSAPP_AUTH_TOKEN="x" * 32, WHATSAPP_AUTH_TOKEN_SECONDARY=TOKEN)
     await channel.send(outbound("One."))
     await channel.send(outbound("Two."))
-    await channel.close()
     assert sent(twilio) == ["One.", "Two."]
     assert len(twilio.requests) == 3, "the token that was good is the first to be tried"
+    again = channel_at(twilio, WHATSAPP_AUTH_TOKEN="x" * 32, WHATSAPP_AUTH_TOKEN_SECONDARY=TOKEN)
+    await asyncio.gather(*(again.send(outbound(f"{number}")) for number in range(5)))
+    assert len(sent(twilio)) == 7, "whoever tries at the same time"
+    await channel.close()
+    await again.close()
 
 
 async def test_where_nobody_listens_it_was_not_sent(unused: str):
@@ -356,10 +361,30 @@ async def test_what_never_arrived_is_found_as_the_webhook_would_have_brought_it(
     assert first.external_id == twilio.messages[0].sid
     assert first.memo == {"message_sid": first.external_id}
     assert "found by a look" in " ".join(first.notes)
+    assert first.at == int(twilio.messages[0].created_at)
     assert (second.text, second.phone) == ("Look at this", None)
     (file,) = second.attachments
     path = f"/2010-04-01/Accounts/{SID}/Messages/{second.external_id}/Media/{image.sid}"
     assert (file.url, file.content_type) == (twilio.url + path, "image/png")
+
+
+async def test_what_cannot_be_read_is_kept_for_a_person(twilio: Twilio, channel: WhatsAppChannel):
+    await twilio.write("messenger:1234", "Hello?", deliver=False)
+    *_, odd = await swept(channel)
+    assert isinstance(odd, Quarantined)
+    assert (odd.external_id, odd.sender) == (twilio.messages[-1].sid, "messenger:1234")
+    assert "WhatsApp" in odd.reason
+    assert b"Hello?" in odd.raw
+
+
+async def test_a_message_whose_files_cannot_be_listed_is_not_taken_without_them(
+    twilio: Twilio, channel: WhatsAppChannel
+):
+    await twilio.write(MINA, "Look", files=(File("", "image/png", b"\x89PNG"),), deliver=False)
+    twilio.script.append(Answer(500, 20500, on="media"))
+    with pytest.raises(Unreachable):
+        await swept(channel)
+    assert len(await swept(channel)) == 2
 
 
 async def test_everything_comes_oldest_first_however_much_it_is(

@@ -25,6 +25,12 @@ def without_spaces(text: str) -> str:
     return "".join(text.split())
 
 
+def words_of(text: str) -> list[str]:
+    """As readers see them: a mark that stands on a space belongs to it, and the two are no gap."""
+    signs = regex.findall(r"\X", text)
+    return [word for word in "".join("\n" if sign.isspace() else sign for sign in signs).split("\n") if word]
+
+
 def check(given: Outbound) -> list[Outbound]:
     """What holds for every split."""
     parts = list(split(given))
@@ -119,6 +125,13 @@ def test_a_word_is_torn_only_if_it_fits_in_no_message():
     assert len(parts) == 3
 
 
+def test_a_space_that_should_not_break_does_so_before_a_word_is_torn():
+    parts = check(outbound("Number\u00a05 " * 300))
+    assert all(part.text.endswith("Number\u00a05") for part in parts)
+    parts = check(outbound("longer\u00a0" * 300 + "longer"))
+    assert {word for part in parts for word in part.text.split()} == {"longer"}
+
+
 def test_what_takes_more_than_three_messages_is_refused_with_how_much_is_taken():
     with pytest.raises(TooLong, match="4,500"):
         split(outbound(SENTENCE * 70))
@@ -187,7 +200,8 @@ def test_no_text_is_lost_or_torn(text: str, first: bool, sources: bool, person: 
     except TooLong:
         assert length(text) > LIMIT
         return
-    words = [word for part in parts for word in part.text.split()]
-    assert words == text.split() or any(length(word) > LIMIT // 2 for word in text.split()) or "。" in text
+    whole = words_of(text)
+    torn = [word for part in parts for word in words_of(part.text)] != whole
+    assert not torn or any(length(word) > LIMIT // 2 for word in whole) or "。" in text
     seen = [each for part in parts for each in regex.findall(r"\X", part.text) if not each.isspace()]
     assert seen == [each for each in regex.findall(r"\X", text) if not each.isspace()]

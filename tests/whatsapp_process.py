@@ -8,9 +8,9 @@ import os
 import sys
 
 import uvicorn
-from channels.whatsapp.channel import WhatsAppChannel
 
 from channels.base import Setup
+from channels.whatsapp.channel import WhatsAppChannel
 from service.app import create_app
 from service.context import Context
 from service.db import Database

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
+import logging
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import aiohttp
 from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import AsyncHttpClient
-from twilio.http.async_http_client import _logger as log
 from twilio.http.response import Response
 
 from channels.base import SwitchedOff, Unreachable
@@ -35,7 +35,7 @@ class Line(AsyncHttpClient):
     """How the SDK makes its requests. All of Twilio's hosts are at `api_url`, if that is set."""
 
     def __init__(self, settings: WhatsAppSettings) -> None:
-        super().__init__(log, True, SECONDS)
+        super().__init__(logging.getLogger(__name__), True, SECONDS)
         self.api_url, self.sid, self.tokens = settings.api_url, settings.account_sid, list(settings.tokens)
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

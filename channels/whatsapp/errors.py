@@ -80,7 +80,7 @@ WORDS = {
     63028: f"The template wants other variables than it got. {_TEMPLATE}",
     63030: f"The template has a part that WhatsApp does not take. {_TEMPLATE}",
     63031: "The recipient is our own number.",
-    63032: "WhatsApp does not let us write to this customer now. Reach them another way, or try again in some days.",
+    63032: "WhatsApp does not let anybody like us write to this customer now. Reach them another way.",
     63038: "The Twilio account has sent as much as it may in one day. Send it again tomorrow.",
     63040: f"WhatsApp rejected the template. {_TEMPLATE}",
     63041: f"WhatsApp has paused the template. {_TEMPLATE}",

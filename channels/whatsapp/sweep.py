@@ -1,6 +1,7 @@
 """What Twilio has and could not bring: it does not bring later what our server was away for."""
 
 import json
+import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from twilio.rest.api.v2010.account.message import MessageInstance
 from channels.base import Inbound, Malformed, Parsed, Quarantined, StatusUpdate
 from channels.whatsapp import errors, inbound
 from channels.whatsapp.connection import FAILURES, unheard
-from channels.whatsapp.lists import oldest_first
+from channels.whatsapp.lists import created, oldest_first
 from channels.whatsapp.settings import WhatsAppSettings
 
 TWILIO = "https://api.twilio.com"
@@ -45,7 +46,8 @@ async def _message(client: Client, settings: WhatsAppSettings, found: MessageIns
         message = inbound.message(fields, settings, raw)
     except Malformed as error:
         return Quarantined(found.sid or "", str(error), raw, sender=found.from_ or "")
-    return replace(message, notes=(*message.notes, FOUND))
+    at = created(found)
+    return replace(message, notes=(*message.notes, FOUND), at=at if math.isfinite(at) else None)
 
 
 async def _files(client: Client, settings: WhatsAppSettings, found: MessageInstance) -> Mapping[str, str]:

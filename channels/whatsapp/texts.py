@@ -139,19 +139,20 @@ class _Words:
     def _end(self, start: int, furthest: int, filled: float) -> int:
         """The best place to end at: after a sentence, else a line, else a word, else wherever nothing breaks."""
         least = start + round((furthest - start) * filled)
-        places = [at for at in range(furthest, start, -1) if self._between_words(at)]
+        gaps = [at for at in range(furthest, start, -1) if self._between_words(at)]
+        places = [at for at in gaps if self.signs[at] not in NO_BREAK]
         for good in (self._after_sentence, self._after_line):
             for at in places:
                 if at >= least and good(start, at):
                     return at
         wide = (at for at in range(furthest, max(start, least - 1), -1) if self._after_wide(start, at))
-        for at in (*wide, *places):
+        for at in (*wide, *places, *gaps):
             return at
         return next((at for at in range(furthest, start, -1) if at not in self.within), start)
 
     def _between_words(self, at: int) -> bool:
         after, before = self.signs[at], self.signs[at - 1]
-        return after.isspace() and after not in NO_BREAK and not before.isspace()
+        return after.isspace() and not before.isspace()
 
     def _before(self, start: int, at: int) -> str:
         return "".join(self.signs[max(start, at - 12) : at])
