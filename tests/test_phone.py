@@ -74,6 +74,9 @@ async def test_the_next_message_is_lost_or_comes_twice_and_then_they_arrive_agai
     await demo.write("Once")
     assert [each.form["Body"] for each in demo.webhook.posted] == ["Twice", "Twice", "Once"]
     lost = demo.twilio.messages[0]
+    demo.twilio.typing.append(lost.sid)
+    assert "Read by Firstline, which found it at Twilio" in await demo.shown()
+    demo.twilio.typing.clear()
     await demo.do(f"again/{lost.sid}")
     assert demo.webhook.posted[-1].form["MessageSid"] == lost.sid
     assert "Lost on its way" not in await demo.shown()

@@ -208,17 +208,16 @@ class Handset:
 
     def _sent(self, text: Text) -> tuple[str, str]:
         answers = self.answers.get(text.sid, [])
+        times = {0: "", 1: "", 2: ", delivered twice"}.get(len(answers), f", delivered {len(answers)} times")
+        if text.sid in self.twilio.typing:  # to show that one types marks the message as read
+            return "read", "Read by Firstline" + (times if answers else ", which found it at Twilio")
         if not answers:
             return "failed", "Lost on its way: Twilio does not bring it again"
         if wrong := [each for each in answers if each >= 300]:
             return "failed", f"Firstline refused it ({wrong[-1]})"
         if not any(answers):
             return "failed", "Nobody took it: Firstline did not answer"
-        times = {1: "", 2: " twice"}.get(len(answers), f" {len(answers)} times")
-        # To show that one types marks the message as read.
-        if text.sid in self.twilio.typing:
-            return "read", f"Read by Firstline{times and f', delivered{times}'}"
-        return "check", f"Delivered to Firstline{times}"
+        return "check", "Delivered to Firstline" + times.removeprefix(", delivered")
 
 
 def told(at: float) -> str:
