@@ -42,7 +42,7 @@ _KNOWN = select(Message.external_id).where(
 
 async def begin(context: Context) -> None:
     """Before the first webhook is answered: of a channel that is new here, what came before now is not missed."""
-    now = context.clock()
+    now = float(math.floor(context.clock()))  # vendors tell whole seconds
     async with context.db.write() as session:
         for channel in context.channels.values():
             if channel.missing or channel.missed is None:
@@ -109,7 +109,7 @@ async def _take_missed(context: Context, channel: Channel, missed: Missed, fence
     async with context.db.read() as session:
         memory = await session.get(ChannelMemory, (channel.name, SWEPT))
     # The first time nothing is taken: who plugs in a number with a history does not answer the past.
-    first = memory.value["first"] if memory else float(math.floor(began))  # vendors tell whole seconds
+    first = memory.value["first"] if memory else float(math.floor(began))
     if memory:
         since = max(first, min(memory.value["at"], began) - channel.missed_overlap)
         found, batch = missed(since), list[Parsed]()
