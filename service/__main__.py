@@ -21,7 +21,7 @@ from channels.base import Clock
 from service import migrations, traces
 from service.backup_commands import backup, restore
 from service.command import Refusal, console, environ, load_settings, make_embedder, open_database, progress
-from service.demo import COMPANY, demo_environ, free_port, prepare_demo
+from service.demo import COMPANY, SESSION_HOURS, demo_environ, free_port, prepare_demo
 from service.ingesting import ingest_folder
 from service.logs import set_up_logs
 from service.settings import Settings
@@ -46,6 +46,8 @@ def serve(
         settings.port = free_port(settings.port)
         if "company_name" not in settings.model_fields_set:
             settings.company_name = COMPANY
+        if "session_hours" not in settings.model_fields_set:
+            settings.session_hours = SESSION_HOURS
     set_up_logs(settings)
     asyncio.run(_serve(settings, demo))
 

@@ -41,5 +41,5 @@ class Context:
     openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:
-        self.limits = Limits(self.settings.people_per_address, lambda: self.clock())
+        self.limits = Limits(self.settings.people_per_address, time.monotonic)
         self.openings = Openings(self.db)

@@ -17,6 +17,8 @@ from service.staff_commands import add_member
 
 SAMPLES = Path(__file__).parent.parent / "knowledge" / "samples"
 COMPANY = "Pellworth"
+#: A demo's time can be moved on by days; whoever does it does not want to be signed out by that.
+SESSION_HOURS = 24 * 30
 MEMBER = ("Ana Keane", "ana@pellworth.example")
 
 

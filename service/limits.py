@@ -92,12 +92,14 @@ class Buckets:
             self._full_at.popitem(last=False)
 
     def _filled(self, key: str, now: float) -> float:
-        # Never later than an empty bucket needs: the clock may have been put back.
-        return min(max(self._full_at.get(key, now), now), now + self.rate.seconds)
+        return max(self._full_at.get(key, now), now)
 
 
 class Limits:
-    """What this process has been asked for, by whom. Everything raises TooMany, and counts nothing then."""
+    """What this process has been asked for, by whom. Everything raises TooMany, and counts nothing then.
+
+    `clock`: seconds that are never put back.
+    """
 
     def __init__(self, people: int, clock: Callable[[], float]) -> None:
         self.clock = clock

@@ -45,7 +45,7 @@ LMTP_SECONDS = 20.0
 
 def environ() -> Mapping[str, str]:
     """The settings of email for the demo, with ports that nobody listens on now."""
-    smtp, lmtp = (_free_port() for _ in range(2))
+    smtp, lmtp = (free_port() for _ in range(2))
     return {
         "EMAIL_ADDRESS": ADDRESS,
         "EMAIL_REPLY_TO": ADDRESS.replace("@", "+{token}@"),
@@ -57,7 +57,7 @@ def environ() -> Mapping[str, str]:
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]

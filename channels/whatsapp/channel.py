@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from channels.base import Channel, Fetched, Outbound, Parsed, Receipt, Setup, Webhook, Window
+from fastapi import APIRouter
+
+from channels.base import Channel, Fetched, Outbound, Page, Parsed, Receipt, Setup, Webhook, Window
 from channels.whatsapp import inbound, media, settings, texts
 from channels.whatsapp.window import window
 
@@ -36,6 +38,23 @@ class WhatsAppChannel(Channel):
         )  # the SDK takes a third of a second to import, and many commands need none
 
         return Api(self.settings, self.setup.company)
+
+    @classmethod
+    def demo_environ(cls) -> Mapping[str, str]:
+        from channels.demo import account  # what stands in for Twilio is for the demo alone
+
+        return account.environ()
+
+    def demo(self) -> tuple[Page, APIRouter] | None:
+        """A customer's phone, where this is the demo's company: its account can be nobody's."""
+        from channels.demo import account, phone
+
+        port = account.port(self.settings.api_url)
+        if self.missing or self.settings.account_sid != account.ACCOUNT or port is None:
+            return None
+        webhook = f"{self.settings.public_url}/channels/{self.name}"
+        twilio = account.stand_in(self.settings.auth_token, webhook, self.setup.clock)
+        return phone.phone(twilio, port, self.setup.company, self.missed_every)
 
     def parse(self, webhook: Webhook) -> Sequence[Parsed]:
         return inbound.parse(webhook, self.settings)
