@@ -154,6 +154,7 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
         reason=reason,
         answered_by=decision_id,
     )
+    late.date(message, inbound)
     if inbound.attachments:
         await session.flush()
         await attachments.keep(session, message, inbound.attachments)
