@@ -160,7 +160,7 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
         await attachments.keep(session, message, inbound.attachments)
     if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers, or opens a window
         late.note(conversation, inbound, now := context.clock())
-        may_be_held = conversation.state != "agent" and not conversation.stopped  # only a person's reply ever is
+        may_be_held = not (conversation.stopped or channel.window(None, now).open)  # else nothing ever was
         if may_be_held and channel.window(conversation.last_customer_at, now).open:
             await saying.release(session, conversation)
     await session.flush()

@@ -153,10 +153,10 @@ async def conclude(
 
 
 async def release(session: AsyncSession, conversation: Conversation) -> None:
-    """The customer wrote: what was held until then is owed now."""
+    """The customer wrote: what was held until then is owed now, and from now on."""
     at = await conversations.now(session)
     for delivery, message in await _held(session, conversation):
-        delivery.state, delivery.due_at = "ready", at
+        delivery.state, delivery.due_at, delivery.created_at = "ready", at, at
         message.status, message.changed = "queued", conversations.touch(session, conversation)
         session.add_all((delivery, message))
     wake(session, conversation.id, conversation.clock)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlmodel import select
 
-from channels.base import Kind, Offer, Receipt, TooLong, Window
+from channels.base import Kind, Offer, Receipt, TooLong, Undeliverable, Window
 from service import staff_verbs
 from service.agent import Response
 from service.agent.policy import Answer
@@ -171,6 +171,40 @@ async def test_what_is_kept_is_withdrawn_when_the_agent_gets_it_back(db) -> None
     async with db.write() as session:
         await staff_verbs.hand_back(session, conversation_id, ana)
     assert [row.state for row in await all_of(db, Delivery)][:2] == ["ready", "cancelled"]
+
+
+async def test_a_kept_reply_that_does_not_go_out_at_once_is_tried_again_however_long_it_was_kept(db) -> None:
+    channel = Closing(Receipt("SM1"), Undeliverable("busy", permanent=False), Receipt("SM2"))
+    context = make_context(db, channel=channel)
+    await offered(context, db)
+    await settle_all(context)
+    async with db.write() as session:
+        row = (await session.exec(select(Delivery).where(Delivery.state == "held"))).one()
+        row.created_at -= 2 * 86_400
+        session.add(row)
+    await write(context, "yes?")
+    await settle_all(context)
+    assert [row.state for row in await all_of(db, Delivery)] == ["sent", "ready"]
+    async with db.write() as session:
+        row = (await session.exec(select(Delivery).where(Delivery.state == "ready"))).one()
+        row.due_at = 1.0
+        session.add(row)
+    await settle_all(context)
+    assert [row.state for row in await all_of(db, Delivery)] == ["sent", "sent"]
+
+
+async def test_a_kept_reply_goes_out_also_where_the_conversation_was_resolved_days_ago(db) -> None:
+    context = make_context(db, channel=Closing())
+    conversation_id, ana = await offered(context, db)
+    await settle_all(context)
+    async with db.write() as session:
+        conversation = await staff_verbs.resolve(session, conversation_id, ana)
+        conversation.resolved_at = (conversation.resolved_at or 0) - 2 * 86_400
+    await write(context, "yes?")
+    (conversation,) = await all_of(db, Conversation)
+    assert conversation.state == "agent", "or there is nothing to show"
+    await settle_all(context)
+    assert "Here is your answer." in [each.text for each in context.channels["sink"].sent]
 
 
 async def test_who_said_stop_gets_nothing_until_they_say_start_and_a_person_is_told(db) -> None:
