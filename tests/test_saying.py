@@ -229,6 +229,21 @@ async def test_who_said_stop_gets_nothing_until_they_say_start_and_a_person_is_t
     assert (conversation.state, conversation.stopped) == ("waiting", False)
 
 
+async def test_start_from_somebody_who_never_said_stop_is_answered(db) -> None:
+    context = make_context(db, channel=Closing())
+    await write(context, "Start", kind=Kind.START)
+    await settle_all(context)
+    assert [each.text for each in context.channels["sink"].sent] == ["echo: Start"]
+
+
+async def test_that_they_get_messages_again_is_said_after_they_asked_for_them(db) -> None:
+    context = make_context(db, channel=Closing())
+    await write(context, "STOP", kind=Kind.STOP)
+    await write(context, "START", kind=Kind.START)
+    assert [message.author for message in await all_of(db, Message)] == ["customer", "customer", "system"]
+    assert [message.seq for message in await all_of(db, Message)] == [1, 2, 3]
+
+
 async def test_where_any_message_will_do_a_question_is_answered_after_stop(db) -> None:
     context = make_context(db)
     await write(context, "STOP", kind=Kind.STOP)
