@@ -1,5 +1,6 @@
 """What is said to customers: as many messages as the channel makes of it, each owed, or held until they write."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +14,9 @@ from service.agent import Response, words
 from service.agent.policy import Escalate
 from service.db import wake
 from service.models import Conversation, Decision, Delivery, Message, Staff
+
+#: What tells a reply's second message and the later ones from its first, at the end of their keys.
+PART = re.compile(r"-[0-9]{1,2}$")
 
 
 async def say(
@@ -51,7 +55,7 @@ async def say(
         await _owe(
             session,
             conversation,
-            replace(part, key=f"{whole.key}-{number}" if number > 1 else whole.key),
+            replace(part, key=f"{whole.key}-{number}" if number > 1 else whole.key),  # as PART tells
             staff,
             decision,
             held=held,
@@ -165,6 +169,21 @@ async def release(session: AsyncSession, conversation: Conversation) -> None:
 async def withdraw(session: AsyncSession, conversation: Conversation, reason: str) -> None:
     """What is held will not be sent any more."""
     for delivery, _ in await _held(session, conversation):
+        await conversations.settle(session, conversation, delivery, "cancelled", reason)
+
+
+async def break_off(session: AsyncSession, conversation: Conversation, failed: Delivery) -> None:
+    """One of the messages of a reply did not arrive: without it those after it say something else, or too little."""
+    first = PART.sub("", failed.message.external_id or "")
+    rest = select(Delivery).join(Message, col(Message.id) == col(Delivery.message_id))
+    rest = rest.where(
+        Delivery.conversation_id == conversation.id,
+        col(Delivery.state).in_(("ready", "held")),
+        Delivery.seq > failed.seq,
+        col(Message.external_id).startswith(f"{first}-", autoescape=True),
+    )
+    for delivery in (await session.exec(rest.order_by(col(Delivery.seq)))).all():
+        reason = "An earlier part of this reply did not arrive, so it was not sent."
         await conversations.settle(session, conversation, delivery, "cancelled", reason)
 
 

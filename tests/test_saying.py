@@ -250,3 +250,21 @@ async def test_where_any_message_will_do_a_question_is_answered_after_stop(db) -
     await write(context, "where is my parcel?")
     await settle_all(context)
     assert [each.text for each in context.channels["sink"].sent] == ["echo: where is my parcel?"]
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+async def test_after_a_part_that_failed_for_good_the_rest_of_the_reply_is_not_sent(db, broken) -> None:
+    script = [Receipt(f"SM{number}") for number in range(broken)] + [Undeliverable("Refused.", permanent=True)]
+    channel = Splitting(*script)
+    context = make_context(db, channel=channel, script=says("one two three four five"))
+    message = await write(context, "hello")
+    await settle_all(context)
+    states = ["sent"] * broken + ["failed"] + ["cancelled"] * (2 - broken)
+    assert [row.state for row in await all_of(db, Delivery)] == states
+    assert len(channel.sent) == broken + 1
+    assert len(await all_of(db, Escalation)) == 1
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await staff_verbs.reply(session, message.conversation_id, ana, "In other words.", "k" * 16, channel)
+    await settle_all(context)
+    assert [row.state for row in await all_of(db, Delivery)][3:] == ["sent", "sent"]
