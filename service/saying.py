@@ -16,7 +16,7 @@ from service.db import wake
 from service.models import Conversation, Decision, Delivery, Message, Staff
 
 #: What tells a reply's second message and the later ones from its first, at the end of their keys.
-PART = re.compile(r"-[0-9]{1,2}$")
+PART = re.compile(r"-part[0-9]+$")
 
 
 async def say(
@@ -55,7 +55,7 @@ async def say(
         await _owe(
             session,
             conversation,
-            replace(part, key=f"{whole.key}-{number}" if number > 1 else whole.key),  # as PART tells
+            replace(part, key=f"{whole.key}-part{number}" if number > 1 else whole.key),  # as PART tells
             staff,
             decision,
             held=held,
@@ -180,7 +180,7 @@ async def break_off(session: AsyncSession, conversation: Conversation, failed: D
         Delivery.conversation_id == conversation.id,
         col(Delivery.state).in_(("ready", "held")),
         Delivery.seq > failed.seq,
-        col(Message.external_id).startswith(f"{first}-", autoescape=True),
+        col(Message.external_id).startswith(f"{first}-part", autoescape=True),
     )
     for delivery in (await session.exec(rest.order_by(col(Delivery.seq)))).all():
         reason = "An earlier part of this reply did not arrive, so it was not sent."
