@@ -9,7 +9,8 @@ from sqlmodel import col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service import conversations, staff_verbs
-from service.models import AuditEvent, Conversation, Delivery, StaffSession
+from service.models import AuditEvent, ChannelMemory, Conversation, Delivery, StaffSession
+from service.sweeping import SWEPT
 
 #: Readers hold the place they have read to. After the restored clocks jumped on by so much, none is ahead of them and
 #: misses what comes next.
@@ -31,6 +32,7 @@ async def settle(connection: AsyncConnection, manifest: dict[str, Any], *, resum
 
     A reply that was owed may have reached its customer after the backup was made, and sending it again would say it
     twice: it is shown as uncertain. A message that was owed an answer may have been answered: a person is called.
+    So it is with what a vendor still has from then, when it is found.
     With `resume` (nothing has been done since the backup) all of it stays owed.
     """
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(manifest["made_at"]))
@@ -40,6 +42,7 @@ async def settle(connection: AsyncConnection, manifest: dict[str, Any], *, resum
             await session.exec(update(Conversation).values(clock=col(Conversation.clock) + LEAP))
             # Whoever signed out or lost their login since must not be signed in again.
             await session.exec(delete(StaffSession))
+            await _found_later(session)
             settled = Settled(await _deliveries(session, made), await _responses(session, made))
         detail = {"made_at": manifest["made_at"], "firstline": manifest["firstline"], "resumed": resume}
         counts = {"deliveries": settled.deliveries, "conversations": settled.conversations}
@@ -78,6 +81,12 @@ async def _responses(session: AsyncSession, made: str) -> int:
             count += 1
         await _let_go(session)
     return count
+
+
+async def _found_later(session: AsyncSession) -> None:
+    for memory in (await session.exec(select(ChannelMemory).where(ChannelMemory.key == SWEPT))).all():
+        memory.value = {**memory.value, "restored": time.time()}
+        session.add(memory)
 
 
 async def _let_go(session: AsyncSession) -> None:

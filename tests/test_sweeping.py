@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlmodel import col, select, update
 
 from channels.base import Inbound, Kind, Parsed, StatusUpdate, SwitchedOff, Unreachable, Window
-from service import flow, late, saying, schedule, sweeping
+from service import flow, late, saying, schedule, sweeping, unfinished
 from service.app import running, stop
 from service.context import Context
 from service.models import ChannelMemory, Conversation, Delivery, Job, Message, Quarantine
@@ -408,3 +408,25 @@ async def test_of_a_stop_and_a_start_that_both_come_late_the_one_written_last_co
         await flow.take(context, channel, [written(number, kind=kind, at=hour_ago + number)])
     async with db.read() as session:
         assert (await session.exec(select(Conversation.stopped))).one() is stopped
+
+
+@pytest.mark.parametrize("resume", [False, True])
+async def test_what_is_found_from_before_a_restore_is_left_to_people(db, resume) -> None:
+    now = time.time()
+    await swept_before(db, at=now - 600)
+    async with db.transaction() as connection:
+        await unfinished.settle(connection, {"made_at": now - 600, "firstline": "1"}, resume=resume)
+    found = [written(1, "old", at=now - 300), written(2, "new", at=now + 60)]
+    context = make_context(db, channel=Vendor(*found))
+
+    async def stored() -> bool:
+        return len(await texts(db)) == 2
+
+    async with sweeps(context):
+        await until(stored)
+    await settle_all(context)
+    answered = {each.thread for each in context.channels["sink"].sent}
+    assert answered == ({"old", "new"} if resume else {"new"})
+    async with db.read() as session:
+        states = dict((await session.exec(select(Conversation.thread, Conversation.state))).all())
+    assert states == {"old": "agent" if resume else "waiting", "new": "agent"}
