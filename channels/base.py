@@ -260,6 +260,8 @@ class Channel:
 
     #: `async outcome(outbound) -> Receipt | None`: what became of a send we don't know about; None: it did not happen.
     outcome: Callable[[Outbound], Awaitable[Receipt | None]] | None = None
+    #: Seconds after a try until it is asked: what the vendor was slow to take is not there before.
+    outcome_after: float = 0.0
 
     #: What the vendor has and we may not: asked for after a start and every so many seconds, from the last time on and
     #: `overlap` seconds before it. Raises SwitchedOff or Unreachable; what it yields is stored once (`external_id`).

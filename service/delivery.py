@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, SwitchedOff, Undeliverable
-from service import conversations, due, switched_off
+from service import conversations, due, saying, switched_off
 from service.context import Context
 from service.db import clock
 from service.last_check import Refusal, refusal_of, too_many
@@ -123,7 +123,7 @@ async def _begin(
     if not refusal and channel and delivery.author != "person" and not unknown:
         delivery.recipient = as_key(channel.address(identity.external_id, conversation.memo))
         refusal = await too_many(session, channel, conversation, delivery)
-    if unknown and delivery.external_id:  # the vendor said by itself that it was taken
+    if delivery.external_id:  # the vendor said by itself that it was taken
         delivery.sent_at = await conversations.now(session)
         await conversations.settle(session, conversation, delivery, "sent")
         return None
@@ -278,7 +278,10 @@ async def _retry(
         if delivery is None:
             return None
         delivery.state, delivery.reason, delivery.lease_until = state, reason, 0.0
-        delivery.due_at = await conversations.now(session) + backoff(parcel.attempts, parcel.channel.longest_pause)
+        pause = backoff(parcel.attempts, parcel.channel.longest_pause)
+        if state == "uncertain" and parcel.channel.outcome:
+            pause = max(pause, parcel.channel.outcome_after)
+        delivery.due_at = await conversations.now(session) + pause
         if not_taken:  # this time it plainly was not: the one repeat is still to be made
             delivery.repeated = False
         session.add(delivery)
@@ -297,6 +300,7 @@ async def fail(
     """A failure that staff see: on the message, and as a call for a person if nobody has the conversation."""
     await conversations.settle(session, conversation, delivery, state, reason)
     conversations.audit(session, conversation, "system", "delivery_failed", reason=reason, seq=delivery.seq)
+    await saying.break_off(session, conversation, delivery)
     if conversation.state in ("agent", "resolved"):
         conversation.assigned_to = conversation.resolved_by
         conversation.resolved_at = conversation.resolved_by = None

@@ -31,6 +31,7 @@ TAKE_TRIES = 5
 
 #: What a customer reads who wanted no messages, and wants them again.
 STARTED = "You will get messages here again. What can we help you with?"
+STARTS = "The customer wants messages again."
 #: Why a person is called where nothing may be sent.
 STOPPED = "The customer wants no messages, and wrote again. Nothing can be sent here until they write START."
 
@@ -154,12 +155,15 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
         reason=reason,
         answered_by=decision_id,
     )
+    late.date(message, inbound)
+    if reason == STARTS:
+        await saying.say(session, conversation, author="system", text=STARTED)
     if inbound.attachments:
         await session.flush()
         await attachments.keep(session, message, inbound.attachments)
     if inbound.kind != Kind.AUTOMATIC:  # no machine's message is what the next reply answers, or opens a window
         late.note(conversation, inbound, now := context.clock())
-        may_be_held = conversation.state != "agent" and not conversation.stopped  # only a person's reply ever is
+        may_be_held = not (conversation.stopped or channel.window(None, now).open)  # else nothing ever was
         if may_be_held and channel.window(conversation.last_customer_at, now).open:
             await saying.release(session, conversation)
     await session.flush()
@@ -201,11 +205,9 @@ async def _place(
         conversation.stopped = True
         await saying.withdraw(session, conversation, "The customer wants no more messages.")
         return "ignored", "The customer wants no more messages.", None
-    if inbound.kind == Kind.START:
-        if conversation.stopped:
-            conversation.stopped = False
-            await saying.say(session, conversation, author="system", text=STARTED)
-        return "ignored", "The customer wants messages again.", None
+    if inbound.kind == Kind.START and conversation.stopped:  # from anybody else it is a word like others
+        conversation.stopped = False
+        return "ignored", STARTS, None
     conversation.stopped, reason = conversation.stopped and channel.needs_start, ""
     if conversation.state == "resolved":
         await conversations.reopen(session, conversation)

@@ -1,5 +1,6 @@
 """What is said to customers: as many messages as the channel makes of it, each owed, or held until they write."""
 
+import re
 import time
 import uuid
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from service.agent import Response, words
 from service.agent.policy import Escalate
 from service.db import wake
 from service.models import Conversation, Decision, Delivery, Message, Staff
+
+#: What tells a reply's second message and the later ones from its first, at the end of their keys.
+PART = re.compile(r"-part[0-9]+$")
 
 
 async def say(
@@ -52,7 +56,7 @@ async def say(
         await _owe(
             session,
             conversation,
-            replace(part, key=f"{whole.key}-{number}" if number > 1 else whole.key),
+            replace(part, key=f"{whole.key}-part{number}" if number > 1 else whole.key),  # as PART tells
             staff,
             decision,
             held=held,
@@ -159,7 +163,7 @@ async def release(session: AsyncSession, conversation: Conversation) -> None:
     for delivery, message in await _held(session, conversation):
         conversation.last_seq += 1
         message.seq = delivery.seq = conversation.last_seq
-        delivery.state, delivery.due_at = "ready", at
+        delivery.state, delivery.due_at, delivery.created_at = "ready", at, at
         message.status, message.changed = "queued", conversations.touch(session, conversation)
         message.created_at = time.time()
         session.add_all((delivery, message))
@@ -169,6 +173,21 @@ async def release(session: AsyncSession, conversation: Conversation) -> None:
 async def withdraw(session: AsyncSession, conversation: Conversation, reason: str) -> None:
     """What is held will not be sent any more."""
     for delivery, _ in await _held(session, conversation):
+        await conversations.settle(session, conversation, delivery, "cancelled", reason)
+
+
+async def break_off(session: AsyncSession, conversation: Conversation, failed: Delivery) -> None:
+    """One of the messages of a reply did not arrive: without it those after it say something else, or too little."""
+    first = PART.sub("", failed.message.external_id or "")
+    rest = select(Delivery).join(Message, col(Message.id) == col(Delivery.message_id))
+    rest = rest.where(
+        Delivery.conversation_id == conversation.id,
+        col(Delivery.state).in_(("ready", "held")),
+        Delivery.seq > failed.seq,
+        col(Message.external_id).startswith(f"{first}-part", autoescape=True),
+    )
+    for delivery in (await session.exec(rest.order_by(col(Delivery.seq)))).all():
+        reason = "An earlier part of this reply did not arrive, so it was not sent."
         await conversations.settle(session, conversation, delivery, "cancelled", reason)
 
 

@@ -30,12 +30,12 @@ async def update(context: Context, session: AsyncSession, channel: Channel, stat
     found, message = row
     if rank <= _rank(found, message):
         return
+    if status.external_id and not found.external_id:
+        found.external_id = as_key(status.external_id)
     if status.status == "failed":
         found.fence += 1  # whoever is still sending it has nothing to add
         await delivery.fail(session, conversation, found, status.reason)
         return
-    if status.external_id and not found.external_id:
-        found.external_id = as_key(status.external_id)
     # Who is sending it just now settles it; else nobody would, or they would send it once more.
     at = await conversations.now(session)
     if found.state != "sent" and not (found.state == "sending" and found.lease_until > at):

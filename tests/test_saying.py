@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlmodel import select
 
-from channels.base import Kind, Offer, Receipt, TooLong, Window
+from channels.base import Kind, Offer, Receipt, TooLong, Undeliverable, Window
 from service import staff_verbs
 from service.agent import Response
 from service.agent.policy import Answer
@@ -176,6 +176,40 @@ async def test_what_is_kept_is_withdrawn_when_the_agent_gets_it_back(db) -> None
     assert [row.state for row in await all_of(db, Delivery)][:2] == ["ready", "cancelled"]
 
 
+async def test_a_kept_reply_that_does_not_go_out_at_once_is_tried_again_however_long_it_was_kept(db) -> None:
+    channel = Closing(Receipt("SM1"), Undeliverable("busy", permanent=False), Receipt("SM2"))
+    context = make_context(db, channel=channel)
+    await offered(context, db)
+    await settle_all(context)
+    async with db.write() as session:
+        row = (await session.exec(select(Delivery).where(Delivery.state == "held"))).one()
+        row.created_at -= 2 * 86_400
+        session.add(row)
+    await write(context, "yes?")
+    await settle_all(context)
+    assert [row.state for row in await all_of(db, Delivery)] == ["sent", "ready"]
+    async with db.write() as session:
+        row = (await session.exec(select(Delivery).where(Delivery.state == "ready"))).one()
+        row.due_at = 1.0
+        session.add(row)
+    await settle_all(context)
+    assert [row.state for row in await all_of(db, Delivery)] == ["sent", "sent"]
+
+
+async def test_a_kept_reply_goes_out_also_where_the_conversation_was_resolved_days_ago(db) -> None:
+    context = make_context(db, channel=Closing())
+    conversation_id, ana = await offered(context, db)
+    await settle_all(context)
+    async with db.write() as session:
+        conversation = await staff_verbs.resolve(session, conversation_id, ana)
+        conversation.resolved_at = (conversation.resolved_at or 0) - 2 * 86_400
+    await write(context, "yes?")
+    (conversation,) = await all_of(db, Conversation)
+    assert conversation.state == "agent", "or there is nothing to show"
+    await settle_all(context)
+    assert "Here is your answer." in [each.text for each in context.channels["sink"].sent]
+
+
 async def test_who_said_stop_gets_nothing_until_they_say_start_and_a_person_is_told(db) -> None:
     context = make_context(db, channel=Closing())
     await write(context, "hello")
@@ -198,9 +232,42 @@ async def test_who_said_stop_gets_nothing_until_they_say_start_and_a_person_is_t
     assert (conversation.state, conversation.stopped) == ("waiting", False)
 
 
+async def test_start_from_somebody_who_never_said_stop_is_answered(db) -> None:
+    context = make_context(db, channel=Closing())
+    await write(context, "Start", kind=Kind.START)
+    await settle_all(context)
+    assert [each.text for each in context.channels["sink"].sent] == ["echo: Start"]
+
+
+async def test_that_they_get_messages_again_is_said_after_they_asked_for_them(db) -> None:
+    context = make_context(db, channel=Closing())
+    await write(context, "STOP", kind=Kind.STOP)
+    await write(context, "START", kind=Kind.START)
+    assert [message.author for message in await all_of(db, Message)] == ["customer", "customer", "system"]
+    assert [message.seq for message in await all_of(db, Message)] == [1, 2, 3]
+
+
 async def test_where_any_message_will_do_a_question_is_answered_after_stop(db) -> None:
     context = make_context(db)
     await write(context, "STOP", kind=Kind.STOP)
     await write(context, "where is my parcel?")
     await settle_all(context)
     assert [each.text for each in context.channels["sink"].sent] == ["echo: where is my parcel?"]
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+async def test_after_a_part_that_failed_for_good_the_rest_of_the_reply_is_not_sent(db, broken) -> None:
+    script = [Receipt(f"SM{number}") for number in range(broken)] + [Undeliverable("Refused.", permanent=True)]
+    channel = Splitting(*script)
+    context = make_context(db, channel=channel, script=says("one two three four five"))
+    message = await write(context, "hello")
+    await settle_all(context)
+    states = ["sent"] * broken + ["failed"] + ["cancelled"] * (2 - broken)
+    assert [row.state for row in await all_of(db, Delivery)] == states
+    assert len(channel.sent) == broken + 1
+    assert len(await all_of(db, Escalation)) == 1
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await staff_verbs.reply(session, message.conversation_id, ana, "In other words.", "k" * 16, channel)
+    await settle_all(context)
+    assert [row.state for row in await all_of(db, Delivery)][3:] == ["sent", "sent"]

@@ -6,10 +6,11 @@ import pytest
 from sqlmodel import select
 
 from channels.base import OutcomeUnknown, Receipt, StatusUpdate, Undeliverable
-from service import delivery, flow, lease
+from channels.whatsapp.channel import WhatsAppChannel
+from service import delivery, flow, lease, staff_verbs
 from service.models import Delivery, Escalation, Message
 from tests.fakes import ScriptedChannel
-from tests.flow_kit import make_context, settle_all, write
+from tests.flow_kit import make_context, make_staff, settle_all, write
 
 pytestmark = pytest.mark.anyio
 
@@ -135,3 +136,51 @@ async def test_a_status_of_nothing_we_know_changes_nothing(db) -> None:
     await tell(context, "scheduled", external_id="SM1")
     row, message = await found(db)
     assert (row.state, message.status, message.changed) == ("sent", "sent", before[1].changed)
+
+
+async def test_the_id_of_what_failed_is_known_so_that_it_is_not_taken_for_another_one(db) -> None:
+    context = make_context(db, channel=ScriptedChannel(Receipt("SM1"), OutcomeUnknown("cut off"), known=False))
+    await write(context, "hello")
+    await flow.respond(context, await lease.claim_conversation(context))
+    parcel = await delivery.claim_delivery(context)
+    await tell(context, "failed", external_id="SM1", key=parcel.outbound.key, reason="Blocked.")
+    await delivery.deliver(context, parcel)
+    ana = await make_staff(db, "Ana")
+    async with db.write() as session:
+        await staff_verbs.reply(session, parcel.conversation_id, ana, parcel.outbound.text, "k" * 16)
+    await settle_all(context)
+    async with db.write() as session:
+        row = (await session.exec(select(Delivery).where(Delivery.state == "uncertain"))).one()
+        row.due_at = 1.0
+        session.add(row)
+    await settle_all(context)
+    (asked,) = context.channels["sink"].asked
+    assert asked.known == ("SM1",)
+
+
+async def test_a_vendor_that_refuses_what_it_says_it_took_is_believed_that_it_took_it(db) -> None:
+    context = make_context(db, channel=ScriptedChannel(RuntimeError("nonsense"), known=False))
+    await write(context, "hello")
+    await flow.respond(context, await lease.claim_conversation(context))
+    parcel = await delivery.claim_delivery(context)
+    await tell(context, "sent", external_id="SM1", key=parcel.outbound.key)
+    await delivery.deliver(context, parcel)
+    async with db.write() as session:
+        row = (await session.exec(select(Delivery))).one()
+        row.due_at = 1.0
+        session.add(row)
+    await settle_all(context)
+    row, _ = await found(db)
+    assert (row.state, len(context.channels["sink"].sent)) == ("sent", 1)
+
+
+async def test_what_a_slow_vendor_may_still_take_is_not_looked_for_at_once(db) -> None:
+    channel = ScriptedChannel(OutcomeUnknown("no answer"), known=False)
+    channel.outcome_after = 30.0
+    context = make_context(db, channel=channel)
+    await write(context, "hello")
+    await settle_all(context)
+    row, _ = await found(db)
+    assert row.state == "uncertain"
+    assert row.due_at >= row.begun_at + 30
+    assert WhatsAppChannel.outcome_after >= 30, "what Twilio answers too late it may have taken since"

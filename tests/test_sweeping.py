@@ -396,3 +396,15 @@ async def test_a_late_message_releases_no_reply_for_which_it_opens_no_window(db)
     assert await state() == "held"
     await flow.take(context, channel, [written(3)])
     assert await state() == "ready"
+
+
+@pytest.mark.parametrize(("words", "stopped"), [((Kind.STOP, Kind.START), False), ((Kind.START, Kind.STOP), True)])
+async def test_of_a_stop_and_a_start_that_both_come_late_the_one_written_last_counts(db, words, stopped) -> None:
+    channel = ScriptedChannel()
+    channel.needs_start = True
+    context = make_context(db, channel=channel)
+    hour_ago = time.time() - 3_600
+    for number, kind in enumerate(words):
+        await flow.take(context, channel, [written(number, kind=kind, at=hour_ago + number)])
+    async with db.read() as session:
+        assert (await session.exec(select(Conversation.stopped))).one() is stopped

@@ -6,7 +6,7 @@ import gzip
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -120,6 +120,14 @@ async def test_a_file_may_come_from_twilio_itself() -> None:
         assert await fetch(settings(api), f"{api.url}{PATH}", MOST) == Fetched(b"photo", "image/jpeg", "")
         assert api.asked[0][1]["accept-encoding"] == "identity"
         assert api.asked[0][0] == PATH
+
+
+async def test_in_a_rotation_the_secondary_token_will_do() -> None:
+    async with Host([says(401), says(200, b"photo")]).running() as api:
+        rotated = replace(settings(api), auth_token="x" * 32, auth_token_secondary=SECRET)
+        assert (await fetch(rotated, f"{api.url}{PATH}", MOST)).content == b"photo"
+        assert len(set(api.logins)) == 2
+        assert api.logins[1] == LOGIN
 
 
 async def test_the_stand_in_is_asked_in_twilio_s_place() -> None:

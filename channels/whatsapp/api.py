@@ -80,7 +80,7 @@ class Api:
             raise errors.refusal(*answered(error)) from None
         except NONSENSE:
             raise errors.unanswered("what it answered cannot be read") from None
-        if not sent.sid:
+        if not isinstance(sent.sid, str) or not sent.sid:
             raise errors.unanswered("it gave the message no id")
         return _receipt(sent, outbound)
 
@@ -112,7 +112,7 @@ class Api:
         async for _, page in pages:
             for each in page:
                 ours = str(each.direction).startswith("outbound")
-                if ours and each.sid not in outbound.known and created(each) >= since:
+                if ours and isinstance(each.sid, str) and each.sid not in outbound.known and created(each) >= since:
                     yield each
             looked_at += PAGE_SIZE
             if looked_at > MOST_LOOKED_AT:

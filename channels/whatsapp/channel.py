@@ -22,6 +22,7 @@ class WhatsAppChannel(Channel):
     max_length = texts.MOST_TYPED
     debounce = 2.0  # people write a thought in several messages
     needs_start = True
+    outcome_after = 30.0
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)

@@ -20,7 +20,7 @@ SECONDS = 20.0
 CONNECT_SECONDS = 8.0
 TWILIO = ".twilio.com"
 #: What the SDK raises over an answer that is not what Twilio answers.
-NONSENSE = (ValueError, TypeError, AttributeError, LookupError)
+NONSENSE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
 class NotSent(Exception):

@@ -21,7 +21,7 @@ LONGEST_NAME, LONGEST_QUOTE = 100, 300  # characters of what strangers chose, on
 SID = r"[A-Z]{2}[0-9a-fA-F]{32}"
 #: Who writes, as Twilio names them: a number, or an id where they hide it (`whatsapp:DE.1A2B`).
 SENDER = PREFIX + r"[!-~]{1,140}"
-KEY = r"[0-9A-Za-z-]{1,64}"
+KEY = r"[0-9A-Za-z-]{1,80}"
 DEGREES = r"[+-]?[0-9]{1,3}(?:\.[0-9]{1,20})?"
 #: What staff are told of a message of a kind that is no plain text; of others nothing, as one sees them.
 KINDS = {

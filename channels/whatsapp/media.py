@@ -51,11 +51,14 @@ async def fetch(settings: WhatsAppSettings, url: str, most: int, *, seconds: flo
 
 
 async def _fetch(client: httpx2.AsyncClient, settings: WhatsAppSettings, url: str, most: int) -> Fetched:
-    here, auth = _at_twilio(settings, url), httpx2.BasicAuth(settings.account_sid, settings.auth_token)
+    here, logins = _at_twilio(settings, url), [httpx2.BasicAuth(settings.account_sid, each) for each in settings.tokens]
     for hop in range(1 + MOST_HOPS):
         # What is not packed cannot be more than what comes.
         request = client.build_request("GET", here, headers={"Accept-Encoding": "identity", "Accept": "*/*"})
-        response = await client.send(request, auth=None if hop else auth, stream=True)
+        response = await client.send(request, auth=None if hop else logins.pop(0), stream=True)
+        while not hop and response.status_code == 401 and logins:  # in a rotation one of the two is good
+            await response.aclose()
+            response = await client.send(request, auth=logins.pop(0), stream=True)
         try:
             if response.status_code not in MOVED:
                 _check(response, at_twilio=not hop)

@@ -5,15 +5,17 @@ import math
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
+from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 
-from channels.base import Inbound, Malformed, Parsed, Quarantined, StatusUpdate
+from channels.base import Inbound, Malformed, Parsed, Quarantined, StatusUpdate, Unreachable
 from channels.whatsapp import errors, inbound
-from channels.whatsapp.connection import FAILURES, unheard
+from channels.whatsapp.connection import FAILURES, answered, unheard
 from channels.whatsapp.lists import created, oldest_first
 from channels.whatsapp.settings import WhatsAppSettings
 
+GONE = (404, 410)
 TWILIO = "https://api.twilio.com"
 FOUND = (
     "Twilio did not bring this one, it was found by a look at what Twilio has. What was pressed or shared in it is not "
@@ -22,13 +24,25 @@ FOUND = (
 
 
 async def missed(client: Client, settings: WhatsAppSettings, since: float) -> AsyncIterator[Parsed]:
-    """Customers' messages since then, and what became of ours: each oldest first. Raises SwitchedOff or Unreachable."""
+    """Customers' messages since then, and what became of ours: each oldest first. Raises SwitchedOff or Unreachable.
+
+    A message whose files Twilio does not tell holds up no other: that it is left out is raised when all else is here.
+    """
+    left_out: Unreachable | None = None
     async for each in oldest_first(client, since, to=settings.sender):
-        if each.direction == "inbound":
-            yield await _message(client, settings, each)
+        if each.direction != "inbound":
+            continue
+        try:
+            found = await _message(client, settings, each)
+        except Unreachable as error:
+            left_out = error
+            continue
+        yield found
     async for each in oldest_first(client, since, from_=settings.sender):
         if update := _status(each):
             yield update
+    if left_out:
+        raise left_out
 
 
 async def _message(client: Client, settings: WhatsAppSettings, found: MessageInstance) -> Inbound | Quarantined:
@@ -56,6 +70,8 @@ async def _files(client: Client, settings: WhatsAppSettings, found: MessageInsta
     try:
         files = await client.messages(found.sid).media.list_async(limit=inbound.MOST_FILES)
     except FAILURES as error:
+        if isinstance(error, TwilioException) and answered(error)[0] in GONE:
+            return {}  # what they were is told by their number
         unheard(error)
     fields: dict[str, str] = {}
     for place, file in enumerate(files):
