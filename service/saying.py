@@ -1,6 +1,7 @@
 """What is said to customers: as many messages as the channel makes of it, each owed, or held until they write."""
 
 import re
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -157,11 +158,14 @@ async def conclude(
 
 
 async def release(session: AsyncSession, conversation: Conversation) -> None:
-    """The customer wrote: what was held until then is owed now, and from now on."""
+    """The customer wrote: what was held until then is owed now, and stands where it is said."""
     at = await conversations.now(session)
     for delivery, message in await _held(session, conversation):
+        conversation.last_seq += 1
+        message.seq = delivery.seq = conversation.last_seq
         delivery.state, delivery.due_at, delivery.created_at = "ready", at, at
         message.status, message.changed = "queued", conversations.touch(session, conversation)
+        message.created_at = time.time()
         session.add_all((delivery, message))
     wake(session, conversation.id, conversation.clock)
 

@@ -48,6 +48,7 @@ class Desk:
             agent=ScriptedAgent(),
             clock=lambda: self.now,
         )
+        self.context.limits.clock = lambda: self.now
         self.app = FastAPI()
         dashboard.mount(self.app, self.context)
 

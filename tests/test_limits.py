@@ -258,7 +258,6 @@ async def test_a_page_of_another_site_can_read_when_to_come_back(db: Any) -> Non
 
 async def test_whoever_is_signed_in_is_not_counted_and_a_made_up_session_is(db: Any) -> None:
     desk = Desk(db, people_per_address=1)
-    desk.context.limits.clock = lambda: desk.now
     ana = (await desk.signed_in(await desk.make_staff("Ana"))).client
     for _ in range(20):
         assert (await ana.get("/desk")).status_code == 200

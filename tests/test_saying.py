@@ -136,7 +136,10 @@ async def test_a_reply_is_kept_until_the_customer_writes_and_then_goes_out_once(
     await write(context, "are you there?")
     await settle_all(context)
     assert [each.text for each in sink.sent[1:]] == ["Here is your answer."]
-    assert {message.status for message in await all_of(db, Message) if message.author == "person"} == {"sent"}
+    stored = sorted(await all_of(db, Message), key=lambda message: message.seq)
+    assert {message.status for message in stored if message.author == "person"} == {"sent"}
+    said = [message.text for message in stored]
+    assert said[1:4] == ["A reply is ready, Mina.", "yes?", "Here is your answer."], "it stands where it was said"
 
 
 async def test_the_same_press_twice_is_one_invitation_and_one_reply(db) -> None:

@@ -220,6 +220,14 @@ class Handset:
         return "check", "Delivered to Firstline" + times.removeprefix(", delivered")
 
 
+def duration(seconds: float) -> str:
+    """In words that need no more exactness than a minute."""
+    minutes = max(1, int(abs(seconds) // 60))
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    named = ((days, "day"), (hours, "hour"), (minutes, "minute"))
+    return " ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in named if count)
+
+
 def told(at: float) -> str:
     """A time of the demo, as people here read it."""
     return time.strftime("%A, %d %B %Y, %H:%M", time.localtime(at))

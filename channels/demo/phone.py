@@ -44,14 +44,6 @@ MOVES = {"3600": 3_600.0, "86400": 86_400.0, "back": None}
 ICONS = {"location": "pin", "contacts": "user", "audio": "mic", "sticker": "stamp", "button": "check"}
 
 
-def duration(seconds: float) -> str:
-    """In words that need no more exactness than a minute."""
-    minutes = max(1, int(abs(seconds) // 60))
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    named = ((days, "day"), (hours, "hour"), (minutes, "minute"))
-    return " ".join(f"{count} {name}{'s' if count > 1 else ''}" for count, name in named if count)
-
-
 def phone(twilio: Twilio, port: int, company: str, missed_every: float) -> tuple[Page, APIRouter]:
     """The page's place and its routes. `missed_every`: seconds between two looks for what Twilio could not deliver."""
     held = Handset(twilio, {sid: buttons for sid, (_, _, buttons) in TEMPLATES.items()})
@@ -72,7 +64,7 @@ def phone(twilio: Twilio, port: int, company: str, missed_every: float) -> tuple
     )
     environment.filters |= {
         "linked": handset.linked,
-        "duration": duration,
+        "duration": handset.duration,
         "lower_first": lambda words: words[:1].lower() + words[1:],
     }
 

@@ -1,6 +1,7 @@
 """A customer's phone in a real browser: messages go to the desk as Twilio would bring them, and replies come back."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ PNG = bytes.fromhex(
 
 
 @pytest.fixture
-def customer(new_context: NewContext) -> Page:
+def customer(new_context: NewContext) -> Iterator[Page]:
     page = new_context().new_page()
     page.goto("/phone")
     yield page
@@ -26,7 +27,6 @@ def customer(new_context: NewContext) -> Page:
         page.get_by_role("button", name="Turn on the phone").click()
     page.get_by_role("button", name="Back to now").click()
     expect(page.locator("#time")).to_contain_text("the real time")
-    page.context.close()
 
 
 def be(page: Page, name: str, number: str, *, hidden: bool = False) -> None:
