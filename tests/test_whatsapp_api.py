@@ -388,7 +388,7 @@ async def test_a_message_whose_files_cannot_be_listed_is_not_taken_without_them(
 
     async def read() -> None:
         async for each in channel.missed(0.0):
-            found.append(each.text)  # noqa: PERF401 (what came before it broke is what is asked for)
+            found.append(each.text)
 
     with pytest.raises(Unreachable):
         await read()
