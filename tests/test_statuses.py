@@ -74,7 +74,7 @@ async def test_what_is_on_the_customers_phone_was_not_failed(db, order) -> None:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(ALL)), ids="-".join)
 async def test_the_vendor_may_be_quicker_than_our_own_record(db, order) -> None:
-    context = make_context(db, channel=ScriptedChannel(Receipt("SM1"), known=True))
+    context = make_context(db, channel=ScriptedChannel(Receipt("SM1"), known=True), lease_seconds=60.0)
     await write(context, "hello")
     await flow.respond(context, await lease.claim_conversation(context))
     parcel = await delivery.claim_delivery(context)
