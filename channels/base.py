@@ -268,6 +268,7 @@ class Channel:
     missed: Missed | None = None
     missed_every: float = 300.0
     missed_overlap: float = 3_600.0
+    missed_grace: float = 20.0  # seconds: what is younger may still be on its way to us
 
     #: `await fetch(url, most)`: a file that an Attachment names by its `url`, of at most `most` bytes. Raises
     #: Undeliverable (it will never be had, or not now) or SwitchedOff.

@@ -72,9 +72,11 @@ async def _keep_sweeping(context: Context, channel: Channel, missed: Missed) -> 
             if (due := await schedule.until_due(context, name)) > 0:
                 pause = min(pause, due)
             elif (fence := await schedule.claim(context, name)) is not None:
-                error = await _sweep(context, channel, missed, fence)
+                young = list[Inbound]()
+                error = await _sweep(context, channel, missed, fence, young)
                 failures = failures + 1 if error else 0
-                pause = backoff(failures, channel.missed_every) if error else channel.missed_every
+                pause = channel.missed_grace if young else channel.missed_every
+                pause = backoff(failures, channel.missed_every) if error else pause
                 if context.stopping.is_set():  # another process goes on
                     pause = 0.0
                 await schedule.release(context, name, fence, pause, error)
@@ -84,11 +86,11 @@ async def _keep_sweeping(context: Context, channel: Channel, missed: Missed) -> 
         await schedule.pause(context, pause)
 
 
-async def _sweep(context: Context, channel: Channel, missed: Missed, fence: int) -> str:
-    """Look once, unless the lease is lost or the process stops; what went wrong, in words."""
+async def _sweep(context: Context, channel: Channel, missed: Missed, fence: int, young: list[Inbound]) -> str:
+    """Look once, unless the lease is lost or the process stops; what went wrong, in words. `young`: what was left."""
     try:
         name = SWEEP + channel.name
-        await schedule.while_ours(context, name, fence, _take_missed(context, channel, missed, fence))
+        await schedule.while_ours(context, name, fence, _take_missed(context, channel, missed, fence, young))
         return ""
     except (SwitchedOff, Unreachable) as error:
         log.warning("sweep.unreachable", channel=channel.name, error=str(error))
@@ -100,7 +102,7 @@ async def _sweep(context: Context, channel: Channel, missed: Missed, fence: int)
         return f"Looking for them broke off ({type(error).__name__}). It is tried again."
 
 
-async def _take_missed(context: Context, channel: Channel, missed: Missed, fence: int) -> None:
+async def _take_missed(context: Context, channel: Channel, missed: Missed, fence: int, young: list[Inbound]) -> None:
     """Everything from the last time on; only when all of it is stored is this the time to go on from."""
     name, began = SWEEP + channel.name, context.clock()
 
@@ -119,6 +121,9 @@ async def _take_missed(context: Context, channel: Channel, missed: Missed, fence
             async with asyncio.timeout(PATIENCE_SECONDS) as patience:
                 async for each in found:
                     patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
+                    if isinstance(each, Inbound) and (each.at or 0.0) > began - channel.missed_grace:
+                        young.append(each)  # its webhook may be on its way, and tells more of it than a list does
+                        continue
                     batch.append(each)
                     if len(batch) == BATCH:
                         await _take(context, channel, batch, swept, still_ours)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 class Vendor(ScriptedChannel):
     """A vendor that keeps what it has; `breaks`: what it raises before one; `gate`: what it waits for before each."""
 
-    missed_every, missed_overlap = 0.1, 3_600.0
+    missed_every, missed_overlap, missed_grace = 0.1, 3_600.0, 0.0
 
     def __init__(self, *had: Parsed, breaks: Mapping[int, Exception] | None = None, gate: Any = None) -> None:
         super().__init__()
@@ -108,6 +108,19 @@ async def test_thirty_missed_messages_are_taken_in_once_and_in_order(db) -> None
     await settle_all(context)
     (sent,) = vendor.sent
     assert sent.text.startswith("echo: message 0\nmessage 1\n")
+
+
+async def test_what_may_still_be_on_its_way_is_left_to_its_webhook_and_asked_for_soon_after(db) -> None:
+    await swept_before(db)
+    vendor = Vendor(written(0, at=time.time()))
+    vendor.missed_every, vendor.missed_grace = 1_000.0, 2.0
+    context = make_context(db, channel=vendor)
+    async with sweeps(context):
+        await until(lambda: vendor.done >= 1)
+        assert await texts(db) == []
+        await until(lambda: vendor.done >= 2)
+        await until(lambda: texts(db))
+    assert await texts(db) == ["message 0"]
 
 
 async def test_an_hour_of_known_messages_costs_one_look_and_touches_no_conversation(db) -> None:
@@ -417,7 +430,9 @@ async def test_what_is_found_from_before_a_restore_is_left_to_people(db, resume)
     async with db.transaction() as connection:
         await unfinished.settle(connection, {"made_at": now - 600, "firstline": "1"}, resume=resume)
     found = [written(1, "old", at=now - 300), written(2, "new", at=now + 60)]
-    context = make_context(db, channel=Vendor(*found))
+    vendor = Vendor(*found)
+    vendor.missed_grace = -3_600.0  # the second was written after the restore, and is none that is on its way
+    context = make_context(db, channel=vendor)
 
     async def stored() -> bool:
         return len(await texts(db)) == 2

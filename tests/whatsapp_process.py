@@ -24,7 +24,7 @@ async def serve(port: int, point: str) -> None:
     channel, agent = WhatsAppChannel(Setup(b"k" * 32, os.environ, base_url=settings.base_url)), ScriptedAgent()
     assert not channel.missing, channel.missing
     # A test does not wait for the rest of a thought, nor for minutes until Twilio is asked what was missed.
-    channel.debounce, channel.missed_every = 0.0, 1.0
+    channel.debounce, channel.missed_every, channel.missed_grace = 0.0, 1.0, 0.0
     context = Context(
         settings=settings,
         db=Database(settings.url),
