@@ -26,7 +26,7 @@ MOST = 1_000
 TROUBLES = {
     SEND: ("nothing can be sent.", "What waits goes out as soon as it can."),
     LISTEN: ("nothing new is heard.", "What waits there is taken in as soon as it can be reached."),
-    SWEEP: ("it cannot be asked whether messages were missed.", "Any that were are taken in as soon as it can."),
+    SWEEP: ("it cannot be asked whether messages were missed.", "Any that were are taken in as soon as it answers."),
 }
 
 

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from service.models import Customer, Identity, Message
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+#: What a sentence that follows a colon begins small with; anything else may be a name.
+OPENERS = frozenset("A An It Nobody No None Our Sent That The There They This Too We What Whether".split())
 
 
 def zone(name: str) -> tzinfo:
@@ -140,7 +142,9 @@ def delivery(message: Message) -> str:
         return {"owed": "Waiting for an answer", "ignored": message.reason or "Not answered"}.get(message.status, "")
     return {
         "held": "Kept until the customer writes",
-        "queued": "Sending",
+        "queued": f"Still sending: {_clause(message.reason)}. It is tried again by itself"
+        if message.reason
+        else "Sending",
         "sent": {"delivered": "Delivered", "read": "Read"}.get(message.reached, "Sent"),
         "uncertain": f"Outcome unknown: {_clause(message.reason)}" if message.reason else "Outcome unknown",
         "cancelled": f"Not sent: {_clause(message.reason) or 'it was withdrawn'}",
@@ -151,7 +155,7 @@ def delivery(message: Message) -> str:
 def _clause(reason: str) -> str:
     """A stored sentence as the second half of one of ours."""
     reason = reason.strip().rstrip(".")
-    return reason[:1].lower() + reason[1:] if reason[1:2].islower() or reason[1:2] == " " else reason
+    return reason[:1].lower() + reason[1:] if reason.partition(" ")[0] in OPENERS else reason
 
 
 FILTERS = {

@@ -1,6 +1,7 @@
 """What is configured, what is off and which variable turns it on: the words of `firstline check`."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import func, select
@@ -21,14 +22,11 @@ async def report(
     yield True, f"DATA_DIR: everything is kept in {settings.data_dir.resolve()}."
     async for each in _database(settings):
         yield each
-    if settings.public_base_url:
-        yield True, f"PUBLIC_BASE_URL: customers reach this server at {settings.base_url}."
-    else:
-        yield None, f"Links in answers point to {settings.base_url}. PUBLIC_BASE_URL sets the address customers know."
+    yield _address(settings)
     for channel in channels.values():
-        if channel.missing:
-            yield None, f"{channel.title} is off. It wants {', '.join(channel.missing)}."
-        else:
+        for each in _wants(channel.missing):
+            yield None, f"{channel.title} is off. It wants {each}."
+        if not channel.missing:
             yield True, f"{channel.title} is on."
     yield _claude(settings)
     yield _staff_mail(settings)
@@ -45,6 +43,23 @@ async def report(
         yield True, f"CONFIDENCE_THRESHOLD: answers go out from {settings.confidence_threshold} upwards, fitted or not."
     if settings.company_name == "our team":
         yield None, "Customers read 'our team'. COMPANY_NAME sets the name they know."
+
+
+def _address(settings: Settings) -> tuple[bool | None, str]:
+    url, parts = settings.base_url, urlsplit(settings.base_url)
+    if not settings.public_base_url:
+        return None, f"Links in answers point to {url}. PUBLIC_BASE_URL sets the address customers know."
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
+        return False, f"PUBLIC_BASE_URL: {url} is no address such as https://help.example.com, with no path after it."
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        return False, f"PUBLIC_BASE_URL: {url} is without https, so staff cannot stay signed in and chats can be read."
+    return True, f"PUBLIC_BASE_URL: customers reach this server at {url}."
+
+
+def _wants(missing: Sequence[str]) -> Sequence[str]:
+    """Variables that are not set in one breath, and each that is not as it should be by itself."""
+    unset = [each for each in missing if " " not in each]
+    return [*([", ".join(unset)] if unset else []), *(each for each in missing if " " in each)]
 
 
 def _traces(environ: Mapping[str, str]) -> tuple[bool | None, str]:

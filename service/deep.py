@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
@@ -184,17 +183,6 @@ def _due() -> Any:
     return col(Delivery.due_at).is_not(None)
 
 
-async def address(deep: Deep) -> AsyncIterator[Finding]:
-    """The address customers know."""
-    parts = urlsplit(deep.settings.base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
-        yield False, f"PUBLIC_BASE_URL: {deep.settings.base_url} is no address such as https://help.example.com."
-    elif parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-        yield False, "PUBLIC_BASE_URL: without https staff cannot stay signed in and chats can be read on their way."
-    elif parts.scheme == "https":
-        yield True, "PUBLIC_BASE_URL: an address with https."
-
-
 async def claude(deep: Deep) -> AsyncIterator[Finding]:
     """Whether the key works: one call over the network, which costs nothing."""
     settings = deep.settings
@@ -222,7 +210,6 @@ async def vendors(deep: Deep) -> AsyncIterator[Finding]:
 #: What is being done while it takes its time, and the check.
 CHECKS: tuple[tuple[str, Callable[[Deep], AsyncIterator[Finding]]], ...] = (
     ("Looking at DATA_DIR", files),
-    ("Looking at PUBLIC_BASE_URL", address),
     ("Asking Claude's API", claude),
     ("Trying the channels' servers", vendors),
     ("Trying the database", database),

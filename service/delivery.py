@@ -223,7 +223,7 @@ async def _deliver(context: Context, parcel: Parcel) -> str | None:
         return await _retry(context, parcel, str(error) or "The channel did not answer in time.", state="uncertain")
     except Exception as error:  # durable work: anything else is worth a retry
         log.warning("delivery.broke", conversation=parcel.conversation_id, attempt=parcel.attempts, exc_info=True)
-        return await _retry(context, parcel, type(error).__name__, state=as_before)
+        return await _retry(context, parcel, f"The channel failed ({type(error).__name__}).", state=as_before)
     await switched_off.forget(context, parcel.channel)
     if receipt is None:
         return await _settle(context, parcel, "cancelled")
@@ -274,10 +274,14 @@ async def _retry(
         given_up = "uncertain" if state == "uncertain" else "failed"
         return await _settle(context, parcel, given_up, f"Given up after {parcel.attempts} tries: {reason}")
     async with context.db.write() as session:
+        conversation = await conversations.lock(session, parcel.conversation_id)
         delivery = await _fenced(session, parcel)
-        if delivery is None:
+        if conversation is None or delivery is None:
             return None
         delivery.state, delivery.reason, delivery.lease_until = state, reason, 0.0
+        if delivery.message.reason != reason:  # staff are told why it is not out yet, once
+            delivery.message.reason = reason
+            delivery.message.changed = conversations.touch(session, conversation, conversation.updated_at)
         pause = backoff(parcel.attempts, parcel.channel.longest_pause)
         if state == "uncertain" and parcel.channel.outcome:
             pause = max(pause, parcel.channel.outcome_after)

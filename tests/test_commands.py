@@ -128,6 +128,17 @@ def test_check_says_whether_staff_mail_is_on_and_refuses_half_of_it_in_a_sentenc
     assert "hidden" not in whole
 
 
+def test_check_says_what_is_not_set_in_one_sentence_and_each_bad_value_in_its_own(tmp_path: Path) -> None:
+    environ = {"WHATSAPP_ACCOUNT_SID": "123", "WHATSAPP_FROM": "Pellworth"}
+    lines = firstline("check", data=tmp_path, **environ).stdout.splitlines()
+    told = [line for line in lines if "WhatsApp is off" in line]
+    assert [line.partition("It wants ")[2].partition(" to be ")[0] for line in told] == [
+        "WHATSAPP_AUTH_TOKEN, PUBLIC_BASE_URL.",
+        "WHATSAPP_ACCOUNT_SID",
+        "WHATSAPP_FROM",
+    ]
+
+
 def test_ingest_says_what_it_did_and_does_nothing_the_second_time(tmp_path: Path) -> None:
     folder = tmp_path / "articles"
     folder.mkdir()

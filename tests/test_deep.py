@@ -14,6 +14,7 @@ from knowledge import corpus
 from knowledge.articles import Chunk, PhraseVector
 from knowledge.corpus import Corpus
 from knowledge.embedder import Embedder
+from service.check import report
 from service.db import Database, clock
 from service.deep import CHECKS, Finding, examine, skewed
 from service.deep_knowledge import LEAST_RECALL, _recall
@@ -151,19 +152,32 @@ async def test_an_older_schema_is_told_and_nothing_is_tried_on_it(tmp_path: Path
     assert not any(sentence.startswith("Index") for _, sentence in found)
 
 
-async def test_a_key_that_others_may_read_and_an_address_without_https_are_told(
-    settings: Settings, embedder: Any
-) -> None:
+async def test_a_key_that_others_may_read_is_told(settings: Settings, embedder: Any) -> None:
     (settings.data_dir / "secret.key").chmod(0o644)
-    settings.public_base_url = "http://help.example.org"
     found = bad(await look(settings, embedder))
     assert any("chmod 600" in sentence for sentence in found), found
-    assert any("without https" in sentence for sentence in found), found
     (settings.data_dir / "secret.key").chmod(stat.S_IRUSR | stat.S_IWUSR)
-    settings.public_base_url = "https://help.example.org"
     assert bad(await look(settings, embedder)) == []
-    settings.public_base_url = "help.example.org"
-    assert any("no address" in sentence for sentence in bad(await look(settings, embedder)))
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://help.example.org", "without https"),
+        ("help.example.org", "no address"),
+        ("https://help.example.org/desk", "with no path"),
+        ("https://help.example.org", ""),
+        ("http://localhost:8000", ""),
+    ],
+)
+async def test_a_public_address_that_does_not_do_is_told_by_the_short_check(
+    settings: Settings, address: str, said: str
+) -> None:
+    settings.public_base_url = address
+    found = [(fine, words) async for fine, words in report(settings, {}, {}) if words.startswith("PUBLIC_BASE_URL")]
+    assert len(found) == 1, "it is told once"
+    assert found[0][0] is not bool(said)
+    assert said in found[0][1]
 
 
 @pytest.mark.parametrize(

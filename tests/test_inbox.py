@@ -160,6 +160,11 @@ async def test_the_timeline_tells_who_said_what_and_what_happened_between(
     [
         ("sent", "", "Sent"),
         ("queued", "", "Sending"),
+        (
+            "queued",
+            "Post is down (error 5).",
+            "Still sending: Post is down (error 5). It is tried again by itself",
+        ),
         ("uncertain", "It was sent twice.", "Outcome unknown: it was sent twice"),
         ("failed", "The number is not in use.", "Failed: the number is not in use"),
         ("cancelled", "A person had taken over.", "Not sent: a person had taken over"),

@@ -115,6 +115,10 @@ async def test_while_the_phone_is_off_replies_wait_and_then_come_in_order(demo: 
     await demo.do("seen", data={"sid": [each.sid for each in parts]})
     await asyncio.sleep(0.5)
     assert [each.status for each in parts] == ["sent"] * 3, "what is not there cannot be read"
+    for what in ("send", "place", "contact", f"press/{parts[0].sid}", f"react/{parts[0].sid}"):
+        refused = await demo.page.post(f"/phone/{what}", data={"text": "Hello?"})
+        assert (refused.status_code, "The phone is off" in refused.text) == (409, True), what
+    assert demo.twilio.messages[-3:] == parts
     await demo.do("power", data={"on": "true"})
     await demo.becomes(lambda: all(each.status == "delivered" for each in parts))
     shown = await demo.shown()
@@ -185,7 +189,7 @@ async def test_everything_that_can_be_sent_is_read_by_the_channel(demo: Demo):
     url = demo.webhook.base
 
     def last() -> Inbound:
-        return read(demo.webhook.posted[-1], url)
+        return read(next(each for each in reversed(demo.webhook.posted) if "MessageStatus" not in each.form), url)
 
     files = [("files", ("leak.png", PNG, "image/png")), ("files", ("terms.html", b"<script>", "text/html"))]
     await demo.do("send", data={"text": "Two things"}, files=files)
@@ -203,12 +207,16 @@ async def test_everything_that_can_be_sent_is_read_by_the_channel(demo: Demo):
     assert b"FN:Jon\\; Reed\r\n" in demo.last.files[0].content
     asked = demo.twilio.messages[0].sid
     assert (await demo.write("This one", answers=asked)).form["OriginalRepliedMessageSid"] == asked
+    assert last().notes == ["It is a reply to an earlier message of theirs."]
     await demo.reply()
-    await demo.do(f"react/{demo.last.sid}", data={"sign": phone.SIGNS[0][0]})
+    ours = demo.last.sid
+    await demo.write("And this", answers=ours)
+    assert last().notes == ["It is a reply to an earlier message of ours."]
+    await demo.do(f"react/{ours}", data={"sign": phone.SIGNS[0][0]})
     assert last().kind == Kind.AUTOMATIC, "a reaction is no question"
     shown = await demo.shown()
     assert shown.count("Your reaction:") == 1
-    assert shown.count("In reply to:") == 1
+    assert shown.count("In reply to:") == 2
 
 
 async def test_a_strangers_file_is_saved_and_never_run(demo: Demo):

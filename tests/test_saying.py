@@ -228,6 +228,8 @@ async def test_who_said_stop_gets_nothing_until_they_say_start_and_a_person_is_t
     await write(context, "START", kind=Kind.START)
     await settle_all(context)
     assert [each.author for each in sink.sent] == ["system"], "that they get messages again is said once"
+    stored = sorted(await all_of(db, Message), key=lambda message: message.seq)
+    assert [each.author for each in stored[-3:]] == ["customer", "system", "customer"], "and after what they wrote"
     (conversation,) = await all_of(db, Conversation)
     assert (conversation.state, conversation.stopped) == ("waiting", False)
 

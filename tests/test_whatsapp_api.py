@@ -470,6 +470,9 @@ async def test_the_check_tells_of_account_and_templates(twilio: Twilio, channel:
     assert "not approved" in (await channel.check())[1][1]
     twilio.templates[HX] = TemplateAtTwilio("reply", "Hello.")
     assert [fine for fine, _ in await channel.check()] == [True, True]
+    assert f"{channel.settings.public_url}/channels/whatsapp" in (await channel.check())[0][1], (
+        "where Twilio is to post"
+    )
     wrong = channel_at(twilio, WHATSAPP_AUTH_TOKEN="x" * 32)
     ((fine, sentence),) = await wrong.check()
     assert not fine

@@ -108,6 +108,8 @@ def test_a_reply_says_so_to_staff_and_stays_in_its_conversation() -> None:
     ours = came(OriginalRepliedMessageSid="SM" + "3d" * 16, OriginalRepliedMessageSender=OURS)
     assert ours.notes == ["It is a reply to an earlier message of ours."]
     assert theirs.notes == ["It is a reply to an earlier message of theirs."]
+    unsaid = came(OriginalRepliedMessageSid="SM" + "3d" * 16)
+    assert unsaid.notes == ["It is a reply to an earlier message."], "whose is not guessed"
     assert ours.thread == theirs.thread == CUSTOMER
     assert not ours.refers_to
 
@@ -156,6 +158,7 @@ def test_a_reaction_is_recorded_and_never_answered(body: str | None) -> None:
     found = came(MessageType="reaction", Body=body, OriginalRepliedMessageSid="SM" + "3d" * 16)
     assert (found.kind, found.text) == (Kind.AUTOMATIC, body or NO_WORDS)
     assert found.reason == "It is a reaction to an earlier message: there is nothing to answer."
+    assert not found.notes, "it is said once"
     assert came(Body="👍").kind == Kind.MESSAGE, "sent as a message it must not be one"
 
 

@@ -75,13 +75,20 @@ def test_the_number_may_be_written_as_people_write_it(value: str) -> None:
         ("https://help.example.com/", "https://help.example.com"),
         ("https://example.com/desk/", "https://example.com/desk"),
         ("https://example.com:8443", "https://example.com:8443"),
-        ("http://localhost:8000", "http://localhost:8000"),
-        ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
 def test_the_public_address_may_have_a_path_and_is_kept_without_its_last_slash(value: str, kept: str) -> None:
     found = settings({**ON, "PUBLIC_BASE_URL": value})
     assert (found.missing, found.public_url) == ((), kept)
+
+
+@pytest.mark.parametrize("value", ["http://localhost:8000", "http://[::1]:8000", "https://127.0.0.1"])
+def test_an_address_on_this_machine_does_for_a_stand_in_there_and_not_for_twilio(value: str) -> None:
+    environ = {**ON, "PUBLIC_BASE_URL": value}
+    (words,) = settings(environ).missing
+    assert "that Twilio reaches" in words
+    found = settings({**environ, "WHATSAPP_API_URL": "http://127.0.0.1:9001"})
+    assert (found.missing, found.public_url) == ((), value)
 
 
 def test_with_a_stand_in_on_this_machine_no_public_address_is_needed() -> None:

@@ -135,6 +135,8 @@ class Handset:
         params = {"ProfileName": self.me.name, **(more or {})}
         if answers:
             params["OriginalRepliedMessageSid"] = answers
+            if answered := self.find(answers):
+                params["OriginalRepliedMessageSender"] = answered.sender
         if self.me.hidden:
             params["From"] = ""  # only ExternalUserId is left
         fate, self.fate = self.fate, "arrives"

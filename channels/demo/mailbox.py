@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from channels.base import Page
 from channels.demo import letters
 from channels.demo.letters import Letter, Mailbox, Person
+from channels.demo.served import served
 
 HERE = Path(__file__).parent
 PAGE = Page(path="/mailbox", title="A customer's mailbox")
@@ -38,7 +39,6 @@ ADDRESS = "support@pellworth.example"
 HOST = "127.0.0.1"
 FIRST = Person("Mina Okafor", "mina@customer.example")
 CUSTOMERS = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
-FILES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 MOST_FILES = 20_000_000  # bytes of all files of one mail: below what Firstline takes
 LMTP_SECONDS = 20.0
 
@@ -157,9 +157,7 @@ def mailbox(mail: Mail) -> tuple[Page, APIRouter]:
 
     @router.get("/mailbox{kind}")
     async def static(kind: str) -> Response:
-        if kind not in FILES:
-            raise HTTPException(404, "There is no such file.")
-        return Response((HERE / f"mailbox{kind}").read_bytes(), media_type=FILES[kind], headers=HEADERS)
+        return served("mailbox", kind, HEADERS)
 
     @router.get("/{id}")
     async def thread(id: int) -> Response:

@@ -17,12 +17,12 @@ from channels.demo import handset, travelled
 from channels.demo.account import FAULTS, SENDER, TEMPLATES
 from channels.demo.handset import Handset, Person
 from channels.demo.mailbox import HEADERS
+from channels.demo.served import served
 from channels.demo.twilio import File as Sent
 from channels.demo.twilio import Text, Twilio
 
 HERE = Path(__file__).parent
 PAGE = Page(path="/phone", title="A customer's phone")
-FILES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
 NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 DEGREES = re.compile(r"-?[0-9]{1,3}(\.[0-9]{1,12})?")
 #: What a browser shows without running anything of it.
@@ -110,6 +110,12 @@ def phone(twilio: Twilio, port: int, company: str, missed_every: float) -> tuple
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise HTTPException(403, "Write from the phone's own page.")
 
+    def write(request: Request) -> None:
+        """As `own`, of what only a phone that is on can do."""
+        own(request)
+        if held.off:
+            raise HTTPException(409, "The phone is off. Turn it on to write from it.")
+
     def back(request: Request) -> Response:
         """After something was sent: what is open beside the chat stays open."""
         return RedirectResponse(address({**query(request), "answers": ""}), 303)
@@ -124,9 +130,7 @@ def phone(twilio: Twilio, port: int, company: str, missed_every: float) -> tuple
 
     @router.get("/phone{kind}")
     async def static(kind: str) -> Response:
-        if kind not in FILES:
-            raise HTTPException(404, "There is no such file.")
-        return Response((HERE / f"phone{kind}").read_bytes(), media_type=FILES[kind], headers=HEADERS)
+        return served("phone", kind, HEADERS)
 
     @router.get("/file/{sid}")
     async def file(sid: str) -> Response:
@@ -147,7 +151,7 @@ def phone(twilio: Twilio, port: int, company: str, missed_every: float) -> tuple
         sent_as: Annotated[str, Form(alias="as")] = "",
         files: Annotated[Sequence[UploadFile], File()] = (),
     ) -> Response:
-        own(request)
+        write(request)
         words = text.replace("\r\n", "\n").strip()
         taken = [await _file(each, sent_as) for each in files if each.size]
         if any(len(each.content) > MOST_FILE for each in taken):
@@ -172,7 +176,7 @@ def phone(twilio: Twilio, port: int, company: str, missed_every: float) -> tuple
         longitude: Annotated[str, Form()] = "",
         label: Annotated[str, Form()] = "",
     ) -> Response:
-        own(request)
+        write(request)
         at = {"Latitude": latitude.strip(), "Longitude": longitude.strip()}
         if not all(DEGREES.fullmatch(each) for each in at.values()):
             return draw(request, 422, sentence="Latitude and longitude are numbers such as 53.5436 and 9.9660.")
@@ -184,7 +188,7 @@ def phone(twilio: Twilio, port: int, company: str, missed_every: float) -> tuple
     async def contact(
         request: Request, name: Annotated[str, Form()] = "", number: Annotated[str, Form()] = ""
     ) -> Response:
-        own(request)
+        write(request)
         name, number = " ".join(name.split())[:100], number.strip()
         if not (name and NUMBER.fullmatch(number)):
             return draw(request, 422, sentence="A contact has a name and a number such as +15550143.")
@@ -197,7 +201,7 @@ def phone(twilio: Twilio, port: int, company: str, missed_every: float) -> tuple
 
     @router.post("/press/{sid}")
     async def press(request: Request, sid: str, button: Annotated[str, Form()] = "") -> Response:
-        own(request)
+        write(request)
         text = find(sid, mine=False)
         if button not in held.buttons.get(text.content_sid, ()):
             raise HTTPException(404, "The message has no such button.")
@@ -207,7 +211,7 @@ def phone(twilio: Twilio, port: int, company: str, missed_every: float) -> tuple
 
     @router.post("/react/{sid}")
     async def react(request: Request, sid: str, sign: Annotated[str, Form()] = "") -> Response:
-        own(request)
+        write(request)
         text = find(sid, mine=False)
         if sign not in dict(SIGNS):
             raise HTTPException(404, "There is no such reaction here.")

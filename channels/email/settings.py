@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from channels.variables import Variables
+
 #: A local part and a domain as every mail server takes them: no quotes, no letters beyond ASCII.
 LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 DOMAIN = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
@@ -98,23 +100,8 @@ def read(environ: Mapping[str, str], company: str = "our team") -> EmailSettings
     )
 
 
-class _Reader:
-    """Reads one value after the other and writes down what is wrong with them. Of a bad value nothing is repeated."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.bad: list[str] = []
-
-    def value(self, name: str) -> str:
-        return self.environ.get(name, "").strip()
-
-    def matching(self, name: str, pattern: str, wanted: str) -> str:
-        value = self.value(name)
-        # Half a surrogate pair is what Python makes of bytes in the environment that are no text.
-        if value and (not re.fullmatch(pattern, value) or re.search("[\ud800-\udfff]", value)):
-            self.bad.append(f"{name} to be {wanted}")
-            return ""
-        return value
+class _Reader(Variables):
+    """Reads one setting after the other and writes down what is wrong with them."""
 
     def address(self, name: str) -> str:
         value = self.value(name)

@@ -16,7 +16,7 @@ from channels.base import Outbound, OutcomeUnknown, Parsed, Receipt, SwitchedOff
 from channels.whatsapp import errors, sweep
 from channels.whatsapp.connection import FAILURES, NONSENSE, SECONDS, Line, NoAnswer, NotSent, answered, unheard
 from channels.whatsapp.lists import PAGE_SIZE, created, newest_first
-from channels.whatsapp.settings import PLACEHOLDERS, TEMPLATES, WhatsAppSettings
+from channels.whatsapp.settings import PLACEHOLDERS, PREFIX, TEMPLATES, WhatsAppSettings
 from channels.whatsapp.texts import render
 
 CHANNEL = "whatsapp"
@@ -42,7 +42,7 @@ class Pace:
         now = time.monotonic()
         mine = max(now, self._next)
         if mine - now > MOST_WAIT:
-            reason = "More is to be sent than WHATSAPP_RATE lets through. It is tried again."
+            reason = "More is to be sent than WHATSAPP_RATE lets through."
             raise Undeliverable(reason, permanent=False)
         self._next = mine + self.apart
         if mine > now:
@@ -141,7 +141,9 @@ class Api:
         if account.status != "active":
             return [(False, f"The Twilio account is {account.status}. Look at its notices in {errors.CONSOLE}.")]
         templates = [await self._template(purpose, each.sid) for purpose, each in self.settings.templates.items()]
-        return [(True, f"Twilio knows the account, which sends as {self.settings.sender}."), *templates]
+        sender, ours = self.settings.sender.removeprefix(PREFIX), self.settings.public_url
+        shown = f"Whether it has {sender}, and posts to {ours}/channels/{CHANNEL}, the first message shows."
+        return [(True, f"Twilio knows the account. {shown}"), *templates]
 
     async def _template(self, purpose: str, sid: str) -> tuple[bool, str]:
         name = f"{TEMPLATES[purpose]}_TEMPLATE"

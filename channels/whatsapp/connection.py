@@ -140,7 +140,11 @@ def unheard(error: Exception) -> NoReturn:
         if status == 401 or code in errors.OFF:
             raise SwitchedOff(errors.off(status, code)) from None
         raise Unreachable(errors.words(code, status)) from None
-    reason = str(error) if isinstance(error, NotSent | NoAnswer) else "what it answered cannot be read"
+    if isinstance(error, NotSent):
+        raise Unreachable(
+            f"Twilio could not be reached: {error}. See that this machine reaches api.twilio.com."
+        ) from None
+    reason = str(error) if isinstance(error, NoAnswer) else "what it answered cannot be read"
     raise Unreachable(f"Twilio could not be asked: {reason}.") from None
 
 

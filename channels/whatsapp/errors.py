@@ -121,8 +121,15 @@ def refusal(http_status: int, code: int | None) -> Undeliverable | OutcomeUnknow
     if http_status >= 500 and not code:
         return OutcomeUnknown(f"Twilio did not say whether it took the message (HTTP {http_status}).")
     between = not code and http_status in (403, 407, 408)  # who is on the way refuses so, not Twilio
-    passing = between or http_status < 400 or http_status == 429 or http_status >= 500 or code in PASSING
-    return Undeliverable(words(code, http_status), permanent=not passing)
+    if between or http_status < 400 or http_status == 429 or http_status >= 500 or code in PASSING:
+        return Undeliverable(fact(code, http_status), permanent=False)
+    return Undeliverable(words(code, http_status), permanent=True)
+
+
+def fact(code: int | None, http_status: int | None = None) -> str:
+    """What the error means, and no more: it is tried again by itself, so that there is nothing to do."""
+    meaning = words(code, http_status).partition(". ")[0].rstrip(".")
+    return f"{meaning} (Twilio error {code})." if code and f"error {code})" not in meaning else f"{meaning}."
 
 
 def off(http_status: int, code: int | None) -> str:
@@ -135,7 +142,7 @@ def off(http_status: int, code: int | None) -> str:
 
 def unsent(reason: str) -> Undeliverable:
     """The connection failed before Twilio can have got the message."""
-    return Undeliverable(f"Twilio could not be reached ({reason}). It is tried again.", permanent=False)
+    return Undeliverable(f"Twilio could not be reached ({reason}).", permanent=False)
 
 
 def unanswered(reason: str) -> OutcomeUnknown:

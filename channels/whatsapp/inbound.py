@@ -162,9 +162,10 @@ def _notes(fields: Fields, kind_there: str, place: str, files: int, settings: Wh
     announced = fields.get("NumMedia", "")
     if re.fullmatch(r"[0-9]{1,3}", announced) and int(announced) > files:
         notes.append(f"It came with {int(announced)} files, of which {files} came through.")
-    if fields.get("OriginalRepliedMessageSid"):
-        ours = fields.get("OriginalRepliedMessageSender", "") == settings.sender
-        notes.append(f"It is a reply to an earlier message of {'ours' if ours else 'theirs'}.")
+    if fields.get("OriginalRepliedMessageSid") and kind_there != "reaction":  # that one says so as it is
+        by = fields.get("OriginalRepliedMessageSender", "")
+        whose = " of ours" if by == settings.sender else " of theirs" if by else ""
+        notes.append(f"It is a reply to an earlier message{whose}.")
     if "true" in (fields.get("Forwarded", "").lower(), fields.get("FrequentlyForwarded", "").lower()):
         notes.append("They forwarded it: somebody else may have written it.")
     told = [_line(fields.get(f"Referral{name}", ""), LONGEST_QUOTE) for name in ("Headline", "Body", "SourceUrl")]

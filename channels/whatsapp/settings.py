@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from channels.base import Setup
+from channels.variables import Variables
 
 #: What a message that was approved beforehand is for (`Offer.purpose`).
 REPLY_READY, SATISFACTION = "reply ready", "satisfaction"
@@ -63,7 +64,7 @@ def read(setup: Setup) -> WhatsAppSettings:
             "WHATSAPP_AUTH_TOKEN", LONG_WORD, "the auth token that Twilio's console shows", needed=True
         ),
         sender=reader.sender(),
-        public_url=reader.public_url(setup.base_url if api_url and _is_loopback(api_url) else ""),
+        public_url=reader.public_url(setup.base_url, standing_in=bool(api_url) and _is_loopback(api_url)),
         auth_token_secondary=reader.matching(
             "WHATSAPP_AUTH_TOKEN_SECONDARY", LONG_WORD, "the secondary auth token that Twilio's console shows"
         ),
@@ -75,24 +76,8 @@ def read(setup: Setup) -> WhatsAppSettings:
     )
 
 
-class _Reader:
-    """Reads one value after the other and writes down what is wrong with them. Of a bad value nothing is repeated."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.bad: list[str] = []
-
-    def value(self, name: str) -> str:
-        return self.environ.get(name, "").strip()
-
-    def matching(self, name: str, pattern: str, wanted: str, *, needed: bool = False) -> str:
-        value = self.value(name)
-        if needed and not value:
-            self.bad.append(name)
-        elif value and not re.fullmatch(pattern, value):
-            self.bad.append(f"{name} to be {wanted}")
-            return ""
-        return value
+class _Reader(Variables):
+    """Reads one setting after the other and writes down what is wrong with them."""
 
     def sender(self) -> str:
         # As people write numbers: with spaces, hyphens and brackets.
@@ -105,13 +90,15 @@ class _Reader:
             return PREFIX + value
         return ""
 
-    def public_url(self, otherwise: str) -> str:
-        """`otherwise`: what it is if it is not set."""
-        value = self.value("PUBLIC_BASE_URL") or otherwise
+    def public_url(self, ours: str, *, standing_in: bool) -> str:
+        """`standing_in`: what posts to it is on this machine, unlike Twilio, and knows it as `ours`."""
+        value = self.value("PUBLIC_BASE_URL") or (ours if standing_in else "")
         if not value:
             self.bad.append("PUBLIC_BASE_URL")
-        elif not _is_address(value):
-            self.bad.append("PUBLIC_BASE_URL to be an address with https, such as https://help.example.com")
+        elif not _is_address(value) or (_is_loopback(value) and not standing_in):
+            self.bad.append(
+                "PUBLIC_BASE_URL to be an address with https that Twilio reaches, such as https://help.example.com"
+            )
         else:
             return value.rstrip("/")
         return ""
