@@ -285,7 +285,8 @@ async def _retry(
         pause = backoff(parcel.attempts, parcel.channel.longest_pause)
         if state == "uncertain" and parcel.channel.outcome:
             pause = max(pause, parcel.channel.outcome_after)
-        delivery.due_at = await conversations.now(session) + pause
+        # Asked anew: a pause that began with the lock could be over before this is written down.
+        delivery.due_at = (await session.exec(select(clock()))).one() + pause
         if not_taken:  # this time it plainly was not: the one repeat is still to be made
             delivery.repeated = False
         session.add(delivery)
