@@ -107,7 +107,7 @@ async def test_a_process_that_starts_finds_out_by_itself(db) -> None:
 
 
 async def test_after_an_hour_of_it_a_person_is_called(db) -> None:
-    context = make_context(db, channel=ScriptedChannel(WRONG, WRONG))
+    context = make_context(db, channel=ScriptedChannel(*[WRONG] * 50))
     await write(context, "hello")
     await settle_all(context)
     async with db.write() as session:
