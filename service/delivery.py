@@ -283,7 +283,7 @@ async def _retry(
             delivery.message.reason = reason
             delivery.message.changed = conversations.touch(session, conversation, conversation.updated_at)
         pause = backoff(parcel.attempts, parcel.channel.longest_pause)
-        if state == "uncertain" and parcel.channel.outcome:
+        if state == "uncertain" and parcel.channel.outcome and not parcel.unknown:
             pause = max(pause, parcel.channel.outcome_after)
         # Asked anew: a pause that began with the lock could be over before this is written down.
         delivery.due_at = (await session.exec(select(clock()))).one() + pause

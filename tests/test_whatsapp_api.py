@@ -126,7 +126,7 @@ async def test_a_template_that_nobody_set_is_refused_before_anything_is_sent(twi
     ("step", "permanent", "says"),
     [
         (Answer(429, 20429), False, "too many"),
-        (Answer(429, 63018), False, "WHATSAPP_RATE"),
+        (Answer(429, 63018), False, "more than WhatsApp lets"),
         (Answer(500, 20500), False, "failed inside"),
         (Answer(503, 20503), False, "failed inside"),
         (Answer(400, 21211), True, "number"),

@@ -25,6 +25,7 @@ async def serve(port: int, point: str) -> None:
     assert not channel.missing, channel.missing
     # A test does not wait for the rest of a thought, nor for minutes until Twilio is asked what was missed.
     channel.debounce, channel.missed_every, channel.missed_grace = 0.0, 1.0, 0.0
+    assert channel.api  # the SDK is imported now: a lease of a second has no time for it
     context = Context(
         settings=settings,
         db=Database(settings.url),
