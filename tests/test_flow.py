@@ -399,7 +399,8 @@ async def test_two_workers_on_one_database_share_the_work_without_doubling_it(db
     from service.db import Database
 
     channel, other_db = ScriptedChannel(), Database(db.url)
-    contexts = [make_context(db, channel=channel), make_context(other_db, channel=channel)]
+    # A lease that a slow machine does not outlast: who took over from a stalled worker would send once more, and may.
+    contexts = [make_context(each, channel=channel, lease_seconds=30.0) for each in (db, other_db)]
     loops = [asyncio.create_task(work(context, context.stopping)) for context in contexts]
     await asyncio.gather(*(write(contexts[0], "hello", thread=f"t{number}") for number in range(20)))
     deadline = time.monotonic() + 20
