@@ -82,10 +82,14 @@ def test_killed_after_twilio_took_it_and_before_we_knew_there_is_one_message(wor
 
 def test_a_forged_webhook_is_refused_and_nothing_of_it_is_stored(world: WhatsApp) -> None:
     world.start()
+
+    async def forge() -> int:
+        text = await world.twilio.write(CUSTOMER, "let me in", deliver=False)
+        world.twilio.forget(text)  # or the sweep would find it, and be right: it is at Twilio
+        return await world.twilio.post(text)
+
     world.twilio.sign_with = "x" * 32
-    text = world.write("let me in", deliver=False)
-    assert world.run(world.twilio.post(text)) == 403
-    world.twilio.forget(text)  # or the sweep would find it: it is at Twilio
+    assert world.run(forge()) == 403
     world.twilio.sign_with = TOKEN
     world.write("hello")
     answered(world, 1)
