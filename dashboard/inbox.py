@@ -133,7 +133,7 @@ async def act(
     purpose: Annotated[str, Form()] = "",
     take_from: Annotated[int | None, Form()] = None,
 ) -> Response:
-    """Take over, reply, hand back, resolve; what cannot be done is said on the page, and what was typed stays there."""
+    """One of staff's verbs; what cannot be done is said on the page, and what was typed stays there."""
     context, sentence = context_of(request), ""
     text = clean(text).replace("\r\n", "\n").strip()
     try:
@@ -147,6 +147,8 @@ async def act(
                 await staff_verbs.offer(session, conversation_id, who.staff, offered, text, _key(key), channel)
             elif verb == "take-over":
                 await staff_verbs.take_over(session, conversation_id, who.staff, take_from=take_from)
+            elif verb == "take-back":
+                await staff_verbs.take_back(session, conversation_id, who.staff)
             elif verb == "hand-back":
                 await staff_verbs.hand_back(session, conversation_id, who.staff)
             elif verb == "resolve":

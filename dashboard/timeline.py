@@ -56,7 +56,7 @@ class Timeline:
     others: bool  # another person has it
     turn: str  # the state in words
     window: Window
-    held: bool  # a reply waits for the customer to write
+    held: int  # where a reply begins that waits for the customer to write; 0: none does
     most: int  # characters of a reply
     hidden: int  # earlier messages that are not shown
     items: list[Item] = field(default_factory=list)
@@ -92,7 +92,7 @@ async def load(
     decided = [message.decision_id for message in messages if message.decision_id is not None]
     opinions = await labels.of_decisions(session, decided)
     state = window(context, channel, conversation)
-    held = any(message.status == "held" for message in messages)
+    held = next((message.seq for message in messages if message.status == "held"), 0)
     return Timeline(
         conversation=conversation,
         customer=customer,
@@ -208,6 +208,7 @@ EVENTS = {
     "escalated": lambda name, event: "A person was called for. " + str(event.detail.get("reason") or ""),
     "taken_over": lambda name, event: f"{name} took over.",
     "released": lambda name, event: "Back in the queue.",
+    "taken_back": lambda name, event: f"{name} took the kept reply back.",
     "handed_back": lambda name, event: f"{name} handed back to the agent.",
     "resolved": lambda name, event: f"{name} resolved this.",
     "reopened": lambda name, event: "The customer wrote again: reopened.",

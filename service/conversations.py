@@ -153,13 +153,21 @@ async def give_turn_to_agent(session: AsyncSession, conversation: Conversation) 
     touch(session, conversation)
 
 
-async def reopen(session: AsyncSession, conversation: Conversation) -> None:
-    """The customer wrote to a resolved conversation: back to who resolved it lately, else to the agent."""
+async def reopen(session: AsyncSession, conversation: Conversation, *, kept: bool = False) -> None:
+    """The customer wrote to a resolved conversation: back to who resolved it lately, else to the agent.
+
+    `kept`: a reply waited for them to write. Whoever left it there has the conversation back, however long ago it was.
+    """
     resolved_by, at = conversation.resolved_by, conversation.resolved_at or 0.0
     recent = await now(session) - at < REOPEN_TO_PERSON_SECONDS
     conversation.resolved_at = conversation.resolved_by = None
-    if resolved_by is not None and recent and can_answer(await session.get(Staff, resolved_by)):
-        await escalate(session, conversation, "The customer wrote again less than a day after this was resolved.")
+    if resolved_by is not None and (recent or kept) and can_answer(await session.get(Staff, resolved_by)):
+        reason = (
+            "The customer wrote again, and the reply that was kept for them goes out."
+            if kept
+            else "The customer wrote again less than a day after this was resolved."
+        )
+        await escalate(session, conversation, reason)
         conversation.assigned_to = resolved_by
     else:
         await give_turn_to_agent(session, conversation)

@@ -3,19 +3,19 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.orm import joinedload
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from channels.base import Channel, Outbound, OutcomeUnknown, Receipt, Source, SwitchedOff, Undeliverable
+from channels.base import OutcomeUnknown, Receipt, SwitchedOff, Undeliverable
 from service import conversations, due, saying, switched_off
 from service.context import Context
 from service.db import clock
 from service.last_check import Refusal, refusal_of, too_many
-from service.models import Conversation, Customer, Delivery, Identity
+from service.models import Conversation, Delivery, Identity
+from service.parcels import Parcel, pack
 from service.retries import MOST_ATTEMPTS, backoff
 from service.storable import as_key, clean
 
@@ -23,21 +23,6 @@ log = structlog.get_logger()
 
 #: A delivery is read with what it carries.
 MESSAGE = joinedload(Delivery.message, innerjoin=True)  # type: ignore[arg-type] (SQLModel types it as the row)
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """One delivery that is ours to make. `unknown`: an earlier attempt may have reached the customer."""
-
-    delivery_id: int
-    conversation_id: int
-    fence: int
-    attempts: int
-    age: float  # seconds since it was first owed
-    outbound: Outbound
-    channel: Channel
-    unknown: bool
-    refusal: Refusal | None = None  # it may only be looked up, not sent
 
 
 async def claim_delivery(context: Context, candidates: Sequence[tuple[int, int]] | None = None) -> Parcel | None:
@@ -147,42 +132,8 @@ async def _begin(
     delivery.fence += 1
     delivery.attempts += 1
     session.add(delivery)
-    message = delivery.message
     assert channel is not None
-    outbound = Outbound(
-        key=message.external_id or "",
-        recipient=identity.external_id,
-        thread=conversation.thread,
-        text=message.text,
-        author=message.author,
-        name=message.name,
-        sources=tuple(Source(**source) for source in message.sources),
-        disclosure=message.disclosure,
-        attempt=delivery.attempts,
-        subject=conversation.subject,
-        memo=conversation.memo,
-        purpose=message.purpose,
-        customer=await _name(session, identity) if message.purpose else "",
-        owed_at=delivery.created_at,
-        known=await _known(session, delivery) if unknown and can_ask else (),
-    )
-    age = delivery.begun_at - delivery.created_at
-    return Parcel(
-        delivery.id, conversation.id, delivery.fence, delivery.attempts, age, outbound, channel, unknown, refusal
-    )
-
-
-async def _name(session: AsyncSession, identity: Identity) -> str:
-    customer = await session.get(Customer, identity.customer_id)
-    return customer.name if customer else ""
-
-
-async def _known(session: AsyncSession, delivery: Delivery) -> Sequence[str]:
-    """The vendor's ids of what else we sent there: none of them is the one that is looked for."""
-    others = select(Delivery.external_id).where(
-        Delivery.conversation_id == delivery.conversation_id, col(Delivery.external_id).is_not(None)
-    )
-    return tuple(each for each in (await session.exec(others)).all() if each)
+    return await pack(session, conversation, delivery, identity, channel, unknown=unknown, refusal=refusal)
 
 
 async def _refuse(

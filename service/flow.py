@@ -11,12 +11,11 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Inbound, Kind, Parsed, Quarantined, StatusUpdate
-from service import asking, attachments, conversations, late, lease, saying, statuses, typing_sign
+from service import asking, attachments, conversations, late, lease, saying, statuses, turns, typing_sign
 from service.agent import Asked, Response, failed
-from service.agent.screen import never_mind
 from service.context import Context
 from service.db import wake
-from service.models import Conversation, Decision, Message, Quarantine
+from service.models import Decision, Message, Quarantine
 from service.retries import MOST_ATTEMPTS
 from service.steps import Step
 from service.storable import Unstorable, fit, set_aside
@@ -24,16 +23,8 @@ from service.wake import NEW_CONVERSATION
 
 log = structlog.get_logger()
 
-#: "Never mind" is said in few characters; a longer message says something else too.
-SHORT_MESSAGE = 200
 #: How often what was brought is stored at most, while others store the same senders and threads for the first time.
 TAKE_TRIES = 5
-
-#: What a customer reads who wanted no messages, and wants them again.
-STARTED = "You will get messages here again. What can we help you with?"
-STARTS = "The customer wants messages again."
-#: Why a person is called where nothing may be sent.
-STOPPED = "The customer wants no messages, and wrote again. Nothing can be sent here until they write START."
 
 DISCLOSURE = (
     "You are writing with an AI assistant of {company}, which answers from the help centre. "
@@ -132,14 +123,13 @@ async def _take(
 
 async def _store(context: Context, session: AsyncSession, channel: Channel, inbound: Inbound) -> tuple[Message, bool]:
     """The message as it is stored, and whether it was stored just now."""
-    taken_back = len(inbound.text) <= SHORT_MESSAGE and never_mind(inbound.text)
     known = select(Message).where(Message.channel == channel.name, Message.external_id == inbound.external_id)
     if inbound.refers_to and (message := (await session.exec(known)).first()):
         return message, False  # without opening a conversation, where by now it would belong to another
     conversation = await conversations.open(session, channel.name, inbound)
     if message := (await session.exec(known)).first():
         return message, False
-    status, reason, decision_id = await _place(session, channel, conversation, inbound, taken_back)
+    status, reason, decision_id = await turns.place(session, channel, conversation, inbound)
     message = conversations.add_message(
         session,
         conversation,
@@ -156,8 +146,8 @@ async def _store(context: Context, session: AsyncSession, channel: Channel, inbo
         answered_by=decision_id,
     )
     late.date(message, inbound)
-    if reason == STARTS:
-        await saying.say(session, conversation, author="system", text=STARTED)
+    if reason == turns.STARTS:
+        await saying.say(session, conversation, author="system", text=turns.STARTED)
     if inbound.attachments:
         await session.flush()
         await attachments.keep(session, message, inbound.attachments)
@@ -189,44 +179,6 @@ async def _quarantine(context: Context, session: AsyncSession, channel: Channel,
     await session.flush()
     context.metrics.received.labels(channel.name, "quarantined").inc()
     log.warning("message.quarantined", channel=channel.name)
-
-
-async def _place(
-    session: AsyncSession, channel: Channel, conversation: Conversation, inbound: Inbound, taken_back: bool
-) -> tuple[str, str, int | None]:
-    """Whose an inbound message is: its status, the reason if nobody answers it, the decision that already did."""
-    if inbound.kind == Kind.AUTOMATIC:
-        if conversation.last_seq == 0:  # nothing is to be done about it: it belongs to what is done
-            conversation.state, conversation.resolved_at = "resolved", await conversations.now(session)
-        return "ignored", inbound.reason or "An automatic message: never answered.", None
-    if await late.overruled(session, conversation, inbound):
-        return "ignored", late.SINCE, None
-    if inbound.kind == Kind.STOP:
-        conversation.stopped = True
-        await saying.withdraw(session, conversation, "The customer wants no more messages.")
-        return "ignored", "The customer wants no more messages.", None
-    if inbound.kind == Kind.START and conversation.stopped:  # from anybody else it is a word like others
-        conversation.stopped = False
-        return "ignored", STARTS, None
-    conversation.stopped, reason = conversation.stopped and channel.needs_start, ""
-    if conversation.state == "resolved":
-        await conversations.reopen(session, conversation)
-    if conversation.state == "waiting" and conversation.assigned_to is None and taken_back:
-        await conversations.give_turn_to_agent(session, conversation)
-        reason = asking.TAKEN_BACK
-    if conversation.state == "waiting":
-        call = await conversations.open_call(session, conversation)
-        return "escalated", "", call.decision_id if call else None
-    if conversation.state == "person":
-        return "person", "", None
-    if conversation.stopped:
-        await conversations.escalate(session, conversation, STOPPED)
-        return "escalated", "", None
-    now = await conversations.now(session)
-    conversation.owed_since = conversation.owed_since or now
-    debounce = 0.0 if inbound.kind == Kind.PERSON else channel.debounce
-    conversation.ready_at = min(now + debounce, conversation.owed_since + channel.max_wait)
-    return "owed", reason, None
 
 
 # --- respond -----------------------------------------------------------------------------------------------------

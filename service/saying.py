@@ -170,10 +170,17 @@ async def release(session: AsyncSession, conversation: Conversation) -> None:
     wake(session, conversation.id, conversation.clock)
 
 
-async def withdraw(session: AsyncSession, conversation: Conversation, reason: str) -> None:
-    """What is held will not be sent any more."""
-    for delivery, _ in await _held(session, conversation):
+async def withdraw(session: AsyncSession, conversation: Conversation, reason: str) -> bool:
+    """What is held will not be sent any more. Whether anything was."""
+    held = await _held(session, conversation)
+    for delivery, _ in held:
         await conversations.settle(session, conversation, delivery, "cancelled", reason)
+    return bool(held)
+
+
+async def holds(session: AsyncSession, conversation: Conversation) -> bool:
+    """Whether a reply waits for the customer to write."""
+    return bool(await _held(session, conversation))
 
 
 async def break_off(session: AsyncSession, conversation: Conversation, failed: Delivery) -> None:

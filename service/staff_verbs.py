@@ -1,4 +1,4 @@
-"""What staff do with a conversation: take over, reply, hand back, resolve."""
+"""What staff do with a conversation: take over, reply, take a kept reply back, hand back, resolve."""
 
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -133,6 +133,16 @@ async def offer(
             raise NotPossible(str(error)) from None
     conversations.audit(session, conversation, "staff", "offered", staff, seq=message.seq, purpose=offered.purpose)
     return message
+
+
+async def take_back(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
+    """The reply that waits for the customer to write is not sent any more."""
+    conversation = await hold(session, conversation_id)
+    await _not_anothers(session, conversation, staff)
+    if not await saying.withdraw(session, conversation, f"{staff.name} took it back."):
+        raise NotPossible("No reply is kept here any more: the customer wrote, and it is on its way.")
+    conversations.audit(session, conversation, "staff", "taken_back", staff)
+    return conversation
 
 
 async def _sent_before(session: AsyncSession, conversation_id: int, staff: Staff, key: str) -> Message | None:

@@ -204,9 +204,10 @@ async def test_a_kept_reply_goes_out_also_where_the_conversation_was_resolved_da
         conversation.resolved_at = (conversation.resolved_at or 0) - 2 * 86_400
     await write(context, "yes?")
     (conversation,) = await all_of(db, Conversation)
-    assert conversation.state == "agent", "or there is nothing to show"
+    assert (conversation.state, conversation.assigned_to) == ("waiting", ana.id), "the agent does not answer as well"
     await settle_all(context)
-    assert "Here is your answer." in [each.text for each in context.channels["sink"].sent]
+    sent = context.channels["sink"].sent
+    assert [each.text for each in sent] == [INVITATION.text, "Here is your answer."]
 
 
 async def test_who_said_stop_gets_nothing_until_they_say_start_and_a_person_is_told(db) -> None:

@@ -93,3 +93,22 @@ async def test_how_far_a_message_got_is_told(desk: Desk, browser: Browser) -> No
     page = (await browser.get(f"/desk/conversations/{number}")).text
     for word in ("Sent", "Delivered", "Read"):
         assert f'<span class="delivery">{word}</span>' in page
+
+
+async def test_a_kept_reply_can_be_taken_back_until_the_customer_writes(desk: Desk, browser: Browser) -> None:
+    number = await desk.conversation(("customer", "Hello?"), state="waiting")
+    path = f"/desk/conversations/{number}"
+    desk.channel.closed, desk.channel.offers = "Pigeons fly by day only.", (INVITATION,)
+    await browser.post(f"{path}/offer", text="Here I am.", key=KEY, purpose="reply ready")
+    assert "Take it back" in (await browser.get(path)).text
+    other = await desk.signed_in(await desk.make_staff("Ben"))
+    assert "Take it back" not in (await other.get(path)).text, "it is not his"
+    assert (await other.post(f"{path}/take-back")).status_code == 409
+    assert (await browser.post(f"{path}/take-back")).status_code == 303
+    assert ("Here I am.", "", "cancelled") in await said(desk, number)
+    page = (await browser.get(path)).text
+    assert "Not sent: Ana took it back" in page
+    assert "You took the kept reply back." in page
+    assert "Tell them that a reply is ready" in page, "another one can be kept"
+    again = await browser.post(f"{path}/take-back")
+    assert (again.status_code, "No reply is kept here any more" in again.text) == (409, True)

@@ -63,4 +63,9 @@ document.addEventListener("desk:sent", (event) => {
   form.elements.text.focus();
 });
 document.addEventListener("htmx:after:swap", restore);
+// After a request htmx enables the button that it disabled, also where the answer says that nothing can be sent now.
+document.addEventListener("htmx:finally:request", () => queueMicrotask(() => {
+  const form = composer();
+  if (form && "shut" in form.dataset) form.querySelector("button").disabled = true;
+}));
 restore();

@@ -168,14 +168,20 @@ def test_when_the_24_hours_are_over_a_template_comes_and_its_button_opens_them_a
     customer.get_by_role("button", name="+24 hours").click()
     expect(customer.locator("#strip")).to_contain_text("The 24 hours are over")
     desk = desk_of(new_context, live_server, "Rosa Till")
+    desk.locator(".composer textarea").fill("It is in the past.")
+    desk.get_by_role("button", name="Tell them that a reply is ready").click()
+    came(customer, 2)
+    assert desk.get_by_role("button", name="Send", exact=True).is_disabled(), "one reply is kept already"
+    desk.get_by_role("button", name="Take it back").click()
+    expect(desk.locator(".is-cancelled")).to_contain_text("It is in the past.")
     desk.locator(".composer textarea").fill("It is in the post.")
     desk.get_by_role("button", name="Tell them that a reply is ready").click()
-    template = came(customer, 2)
+    template = came(customer, 3)
     expect(template).to_contain_text("reply_ready")
     expect(template).to_contain_text("Hello Rosa Till, Pellworth has a reply for you.")
     template.get_by_role("button", name="Show the reply").click()
     expect(customer.locator("#strip")).to_contain_text("may write freely")
-    expect(came(customer, 3)).to_contain_text("It is in the post.")
+    expect(came(customer, 4)).to_contain_text("It is in the post.")
 
 
 @pytest.mark.parametrize("width", [1280, 390])
