@@ -1,6 +1,7 @@
 """Real parts for the tests: both databases, the embedder, a running server, a browser."""
 
 import fcntl
+import gc
 import os
 import shutil
 import uuid
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import tests.plain_logs  # noqa: F401 (sets them up)
 from tests import ROOT
 from tests.apart import apart
 from tests.cluster import Cluster, postgres_program
@@ -28,26 +30,32 @@ os.environ.pop("ANTHROPIC_API_KEY", None)
 
 #: Files that take longest, or wait most, begin first: whoever is done early then has short ones left to take.
 LONG = (
+    "browser/test_widget",  # makes the sample articles that the others' servers have, while these need none:
     "test_kill",
-    "browser/test_widget",
-    "test_commands",
-    "browser/test_editor",
+    "test_email_imap",
+    "test_whatsapp_path",
+    "test_flow",
+    "browser/test_phone",
     "browser/test_together",
+    "browser/test_editor",
     "browser/test_dashboard",
-    "browser/test_mailbox",
     "browser/test_widget_limits",
+    "browser/test_mailbox",
     "browser/test_figures",
     "browser/test_accounts",
-    "test_calls",
-    "test_publishing",
     "test_bench",
-    "test_serve",
+    "test_commands",
+    "test_email_path",
+    "test_calls",
+    "test_fetching",
+    "test_sweeping",
     "test_backup",
-    "test_rights",
-    "test_traces",
+    "test_publishing",
+    "test_serve",
     "test_docker",
+    "test_traces",
+    "test_rights",
     "test_limits",
-    "test_flow",
 )
 
 
@@ -56,9 +64,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: order.get(item.nodeid.split("::")[0], len(order)))
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: collecting it as garbage, again and again, takes a third of a second each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: much of the time is waiting, for a browser, a lease or a restart."""
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+    """Two more than there are processors: much of the time is waiting, for a browser, a lease or a restart."""
+    return len(os.sched_getaffinity(0)) + 2 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 2
 
 
 def absent(what: str) -> None:

@@ -13,7 +13,9 @@ for name in (
     "sentence_transformers",
     "service.__main__",
     "service.app",
+    "tests.plain_logs",
     "tests.kill_process",
+    "tests.whatsapp_process",
     "tests.search_process",
 ):
     importlib.import_module(name)
