@@ -1,8 +1,9 @@
 """The one database: SQLite or PostgreSQL, its clock, and its transactions."""
 
 import asyncio
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import Double, Executable, event, func
@@ -53,7 +54,7 @@ class Database:
         self._looker = self.engine.execution_options(**alone)
         self._turn, self._busy_seconds = asyncio.Lock(), busy_seconds
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
@@ -63,7 +64,7 @@ class Database:
         async with self._looker.connect() as connection:
             return (await connection.execute(statement, values)).all()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """One transaction. What `wake` was told during it is made known to readers after the commit."""
         async with self._in_turn(), AsyncSession(self._writer, expire_on_commit=False) as session:
@@ -75,13 +76,13 @@ class Database:
         if changed:
             self.waker.tell(changed)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A bare connection in one writing transaction: for the schema's own changes."""
         async with self._in_turn(), self._writer.begin() as connection:
             yield connection
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:
         """SQLite has one writer at a time, and those of this process take turns: waiting in SQLite is polling.
 
@@ -133,12 +134,28 @@ def _sqlite(url: str, busy_seconds: float) -> AsyncEngine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    ending: set[asyncio.Task[None]] = set()
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def invalidate(connection: Any, record: Any, error: BaseException | None) -> None:
+        # Whoever wrote was cancelled within a statement. To close the connection does not end its transaction while
+        # that statement lives, in a traceback perhaps: until it was collected as garbage, nobody could write.
+        with contextlib.suppress(RuntimeError):  # there is no loop any more: the process ends
+            task = asyncio.get_running_loop().create_task(_roll_back(record.driver_connection))
+            ending.add(task)
+            task.add_done_callback(ending.discard)
+
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:
         if statement := connection.get_execution_options().get("begins", "BEGIN"):
             connection.exec_driver_sql(statement)
 
     return engine
+
+
+async def _roll_back(connection: Any) -> None:
+    with contextlib.suppress(ValueError, sqlite3.Error):  # it is closed already, or nothing was begun
+        await connection.rollback()
 
 
 def _postgresql(url: str) -> AsyncEngine:

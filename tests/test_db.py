@@ -1,6 +1,7 @@
 """Writers of one process: on SQLite they take turns, and whatever ends one, the next has its turn."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -88,3 +89,33 @@ async def test_writers_at_the_same_time_all_commit(db: Database) -> None:
         await asyncio.gather(*(write((db, other)[int(name) % 2], name, stay=0.005) for name in names))
     await other.close()
     assert await written(db) == set(names)
+
+
+async def test_a_writer_that_is_cancelled_within_a_statement_holds_up_nobody(db: Database) -> None:
+    """Also while what it left behind is not collected yet: a statement that was cut off keeps its connection."""
+    inside = asyncio.Event()
+
+    async def go_on_reading() -> None:
+        async with db.write() as session:
+            session.add(AuditEvent(actor="operator", action="cut off"))
+            await session.flush()
+            inside.set()
+            while True:
+                await session.exec(select(AuditEvent))
+
+    gc.disable()
+    try:
+        for _ in range(10):
+            inside.clear()
+            cut_off = asyncio.create_task(go_on_reading())
+            await inside.wait()
+            await asyncio.sleep(0.003)
+            cut_off.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cut_off
+            async with asyncio.timeout(5):
+                await write(db, "next")
+    finally:
+        gc.enable()
+    async with db.read() as session:
+        assert {event.action for event in (await session.exec(select(AuditEvent))).all()} == {"next"}

@@ -99,7 +99,7 @@ async def test_a_listener_that_breaks_is_begun_again_and_says_why_until_it_is_we
 
 async def test_any_other_error_too_is_told_by_its_kind_and_never_with_a_customers_words(db) -> None:
     mailbox = Mailbox("one", breaks={0: ValueError("my password is hunter2")})
-    context = make_context(db, channel=mailbox)
+    context = make_context(db, channel=mailbox, lease_seconds=30.0)  # a renewal would say that all is well again
     async with listens(context):
         await asyncio.wait_for(mailbox.open.wait(), 10)
         found = (await job(context)).last_error
