@@ -84,7 +84,8 @@ def test_kill_9_at_every_point_loses_nothing_and_repeats_nothing(database_url: s
     finally:
         sink.close()
     assert died == len(POINTS) >= 10
-    assert len(acknowledged) >= len(POINTS), "without acknowledged messages nothing is put to the test"
+    # A process may die before it has acknowledged more than the first of the three, or any.
+    assert len(acknowledged) > len(POINTS) // 2, "without acknowledged messages nothing is put to the test"
     assert answered(sink) == Counter(text for _, _, text in sent)
     assert max(Counter(each["key"] for each in sink.received).values()) == 1
 
