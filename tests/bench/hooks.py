@@ -49,13 +49,21 @@ class Posts:
         about = {"NumMedia": "0", "NumSegments": "1", "ProfileName": f"Customer {number}", "WaId": phone[1:]}
         return sid, {**fields, **said, **about, "SmsMessageSid": sid, "SmsStatus": "received", "MessageType": "text"}
 
+    async def connection(self) -> Connection:
+        """One that is open and not in use, the last used first; else a new one."""
+        while self.idle:
+            if not (found := self.idle.pop()).ended:
+                return found
+            found.close()
+        return await Connection.open(self.url, "127.0.0.1")
+
     async def post(self, number: int, began: float) -> None:
         """One webhook. `began`: when it was to be posted, which is when a customer wrote."""
         sid, fields = self.form(number)
         signature = RequestValidator(self.token).compute_signature(self.signed_as, fields)
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                connection = self.idle.pop() if self.idle else await Connection.open(self.url, "127.0.0.1")
+                connection = await self.connection()
                 status = await connection.form("/channels/whatsapp", urlencode(fields), signature)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             self.faults.append(f"A webhook was not acknowledged ({type(error).__name__}).")

@@ -46,6 +46,11 @@ class Connection:
         host, _, port = url.removeprefix("http://").partition(":")
         return cls(*await asyncio.open_connection(host, int(port), local_addr=(source, 0)), f"{host}:{port}")
 
+    @property
+    def ended(self) -> bool:
+        """Whether the server has closed it, as it does after a while in which nothing is sent."""
+        return self.reader.at_eof() or self.writer.is_closing()
+
     async def post(self, path: str, body: dict[str, Any] | None = None, token: str = "") -> dict[str, Any]:
         await self._send("POST", path, token, json.dumps(body or {}).encode())
         status, headers = await self._head()
