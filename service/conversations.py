@@ -156,7 +156,7 @@ async def give_turn_to_agent(session: AsyncSession, conversation: Conversation) 
 async def reopen(session: AsyncSession, conversation: Conversation, *, kept: bool = False) -> None:
     """The customer wrote to a resolved conversation: back to who resolved it lately, else to the agent.
 
-    `kept`: a reply waited for them to write. Whoever left it there has the conversation back, however long ago it was.
+    `kept`: a reply waited for them to write. Then it is as if it had been resolved lately, however long ago it was.
     """
     resolved_by, at = conversation.resolved_by, conversation.resolved_at or 0.0
     recent = await now(session) - at < REOPEN_TO_PERSON_SECONDS

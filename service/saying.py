@@ -178,7 +178,7 @@ async def withdraw(session: AsyncSession, conversation: Conversation, reason: st
     return bool(held)
 
 
-async def holds(session: AsyncSession, conversation: Conversation) -> bool:
+async def has_held(session: AsyncSession, conversation: Conversation) -> bool:
     """Whether a reply waits for the customer to write."""
     return bool(await _held(session, conversation))
 

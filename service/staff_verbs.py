@@ -140,7 +140,7 @@ async def take_back(session: AsyncSession, conversation_id: int, staff: Staff) -
     conversation = await hold(session, conversation_id)
     await _not_anothers(session, conversation, staff)
     if not await saying.withdraw(session, conversation, f"{staff.name} took it back."):
-        raise NotPossible("No reply is kept here any more: the customer wrote, and it is on its way.")
+        raise NotPossible("No reply is kept here any more: the customer wrote and it went out, or it was taken back.")
     conversations.audit(session, conversation, "staff", "taken_back", staff)
     return conversation
 

@@ -40,9 +40,8 @@ async def place(
         return "ignored", STARTS, None
     conversation.stopped, reason = conversation.stopped and channel.needs_start, ""
     if conversation.state == "resolved":
-        await conversations.reopen(session, conversation, kept=await saying.holds(session, conversation))
-    taken_back = len(inbound.text) <= SHORT_MESSAGE and never_mind(inbound.text)
-    if conversation.state == "waiting" and conversation.assigned_to is None and taken_back:
+        await conversations.reopen(session, conversation, kept=await saying.has_held(session, conversation))
+    if conversation.state == "waiting" and conversation.assigned_to is None and _wish_taken_back(inbound.text):
         await conversations.give_turn_to_agent(session, conversation)
         reason = asking.TAKEN_BACK
     if conversation.state == "waiting":
@@ -58,3 +57,8 @@ async def place(
     debounce = 0.0 if inbound.kind == Kind.PERSON else channel.debounce
     conversation.ready_at = min(now + debounce, conversation.owed_since + channel.max_wait)
     return "owed", reason, None
+
+
+def _wish_taken_back(text: str) -> bool:
+    """Whether a customer who asked for a person wants none after all."""
+    return len(text) <= SHORT_MESSAGE and never_mind(text)
