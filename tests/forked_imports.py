@@ -1,5 +1,6 @@
 """What `tests.forked` imports once: all that the product's processes import, as nobody's terminal."""
 
+import gc
 import importlib
 import os
 
@@ -17,5 +18,19 @@ for name in (
     "tests.kill_process",
     "tests.whatsapp_process",
     "tests.search_process",
+    # What those import when they first need it.
+    "channels.whatsapp.api",
+    "chromadb.api.rust",
+    "pwdlib.hashers.argon2",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "transformers.models.bert.modeling_bert",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
 ):
     importlib.import_module(name)
+
+gc.collect()
+gc.freeze()  # it is no garbage: looking through it again and again would take each of the processes a while
