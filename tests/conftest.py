@@ -198,16 +198,17 @@ async def db(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """A database of each kind with the newest schema: a copy of one that was migrated once."""
     from service.db import Database
     from service.settings import Settings
+    from tests.compiled import share
 
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "firstline.db")
-        made = Database(Settings(database_url=f"sqlite:///{tmp_path / 'firstline.db'}", _env_file=None).url)
+        made = share(Database(Settings(database_url=f"sqlite:///{tmp_path / 'firstline.db'}", _env_file=None).url))
         yield made
         await made.close()
     else:
         cluster, template = request.getfixturevalue("cluster"), request.getfixturevalue("migrated_postgres")
         url = cluster.make(template)
-        made = Database(Settings(database_url=url, _env_file=None).url)
+        made = share(Database(Settings(database_url=url, _env_file=None).url))
         yield made
         await made.close()
         cluster.drop(url)
