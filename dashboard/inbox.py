@@ -132,6 +132,7 @@ async def act(
     key: Annotated[str, Form()] = "",
     purpose: Annotated[str, Form()] = "",
     take_from: Annotated[int | None, Form()] = None,
+    seq: Annotated[int | None, Form()] = None,
 ) -> Response:
     """One of staff's verbs; what cannot be done is said on the page, and what was typed stays there."""
     context, sentence = context_of(request), ""
@@ -148,7 +149,7 @@ async def act(
             elif verb == "take-over":
                 await staff_verbs.take_over(session, conversation_id, who.staff, take_from=take_from)
             elif verb == "take-back":
-                await staff_verbs.take_back(session, conversation_id, who.staff)
+                await staff_verbs.take_back(session, conversation_id, who.staff, seq)
             elif verb == "hand-back":
                 await staff_verbs.hand_back(session, conversation_id, who.staff)
             elif verb == "resolve":
@@ -159,7 +160,7 @@ async def act(
         sentence = str(error)
     status = 409 if sentence else 200
     if by_htmx(request):
-        response = await _part(request, who, conversation_id, view, status=status, sentence=sentence)
+        response = await _part(request, who, conversation_id, view, status=status, sentence=sentence, typed=bool(text))
         if verb in ("reply", "offer") and text and not sentence:
             response.headers["HX-Trigger"] = "desk:sent"
         return response
@@ -228,7 +229,9 @@ async def _part(
     *,
     status: int = 200,
     sentence: str = "",
+    typed: bool = False,
 ) -> Response:
+    """The open conversation. What was `typed` is in the browser still: the page that comes leaves it there."""
     found = await _timeline(request, who, conversation_id, view.whole)
     return render(
         request,
@@ -239,6 +242,7 @@ async def _part(
         view=view,
         sentence=sentence,
         text="",
+        typed=typed,
         key=str(uuid.uuid4()),
         now=context_of(request).clock(),
     )
@@ -269,6 +273,7 @@ async def _page(
         view=view,
         sentence=sentence,
         text=text,
+        typed=bool(text),
         key=str(uuid.uuid4()),
         now=context.clock(),
     )

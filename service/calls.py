@@ -18,7 +18,7 @@ from service.context import Context
 from service.db import clock
 from service.models import AuditEvent, Conversation, Escalation, Staff
 from service.retries import NotYet
-from service.staff import ANSWERING
+from service.staff import ANSWERING, can_answer
 
 log = structlog.get_logger()
 
@@ -148,8 +148,9 @@ async def due(session: AsyncSession, context: Context) -> list[Call]:
     """The calls that have waited long enough and of which not everybody has been told, oldest first."""
     age = clock() - col(Escalation.created_at)
     query = (
-        select(Escalation, Conversation, age)
+        select(Escalation, Conversation, Staff, age)
         .join(Conversation, col(Conversation.id) == Escalation.conversation_id)
+        .outerjoin(Staff, col(Staff.id) == Conversation.assigned_to)
         .where(col(Escalation.closed_at).is_(None), col(Escalation.taken_at).is_(None))
         .where(col(Escalation.told_at).is_(None), Conversation.state == "waiting")
         .where(age >= context.settings.call_email_seconds, age < TOLD_WITHIN_SECONDS)
@@ -157,8 +158,15 @@ async def due(session: AsyncSession, context: Context) -> list[Call]:
     )
     titles = {name: channel.title for name, channel in context.channels.items()}
     return [
-        Call(call.id, found.id, titles.get(found.channel) or found.channel, reason(call), waits, found.assigned_to)
-        for call, found, waits in (await session.exec(query)).all()
+        Call(
+            call.id,
+            found.id,
+            titles.get(found.channel) or found.channel,
+            reason(call),
+            waits,
+            theirs.id if theirs and can_answer(theirs) else None,  # nobody's who is gone: then it is everybody's
+        )
+        for call, found, theirs, waits in (await session.exec(query)).all()
     ]
 
 

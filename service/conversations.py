@@ -153,25 +153,31 @@ async def give_turn_to_agent(session: AsyncSession, conversation: Conversation) 
     touch(session, conversation)
 
 
-async def reopen(session: AsyncSession, conversation: Conversation, *, kept: bool = False) -> None:
+async def reopen(session: AsyncSession, conversation: Conversation, *, promised: bool = False) -> None:
     """The customer wrote to a resolved conversation: back to who resolved it lately, else to the agent.
 
-    `kept`: a reply waited for them to write. Then it is as if it had been resolved lately, however long ago it was.
+    `promised`: they were told that a reply waits for them to write. Then a person it is, however long ago that was.
     """
-    resolved_by, at = conversation.resolved_by, conversation.resolved_at or 0.0
-    recent = await now(session) - at < REOPEN_TO_PERSON_SECONDS
+    theirs = await resolver(session, conversation)
+    recent = await now(session) - (conversation.resolved_at or 0.0) < REOPEN_TO_PERSON_SECONDS
     conversation.resolved_at = conversation.resolved_by = None
-    if resolved_by is not None and (recent or kept) and can_answer(await session.get(Staff, resolved_by)):
+    if promised or (theirs and recent):
         reason = (
-            "The customer wrote again, and the reply that was kept for them goes out."
-            if kept
+            "The customer wrote again, having been told that a reply is ready."
+            if promised
             else "The customer wrote again less than a day after this was resolved."
         )
         await escalate(session, conversation, reason)
-        conversation.assigned_to = resolved_by
+        conversation.assigned_to = theirs
     else:
         await give_turn_to_agent(session, conversation)
     audit(session, conversation, "system", "reopened")
+
+
+async def resolver(session: AsyncSession, conversation: Conversation) -> int | None:
+    """Who resolved it, if they can still answer customers."""
+    staff = await session.get(Staff, conversation.resolved_by) if conversation.resolved_by else None
+    return staff.id if staff and can_answer(staff) else None
 
 
 async def open_call(session: AsyncSession, conversation: Conversation) -> Escalation | None:

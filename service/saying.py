@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Outbound, Source, TooLong
@@ -18,6 +18,8 @@ from service.models import Conversation, Decision, Delivery, Message, Staff
 
 #: What tells a reply's second message and the later ones from its first, at the end of their keys.
 PART = re.compile(r"-part[0-9]+$")
+#: What tells a reply that is kept from the message that invites the customer to write for it, at the end of its key.
+KEPT = "-kept"
 
 
 async def say(
@@ -170,17 +172,55 @@ async def release(session: AsyncSession, conversation: Conversation) -> None:
     wake(session, conversation.id, conversation.clock)
 
 
-async def withdraw(session: AsyncSession, conversation: Conversation, reason: str) -> bool:
-    """What is held will not be sent any more. Whether anything was."""
+async def withdraw(session: AsyncSession, conversation: Conversation, reason: str) -> None:
+    """What is held will not be sent any more, nor what would tell the customer of it, if that is not out yet."""
     held = await _held(session, conversation)
-    for delivery, _ in held:
+    invitations = select(Delivery).join(Message, col(Message.id) == col(Delivery.message_id))
+    invitations = invitations.where(
+        Delivery.conversation_id == conversation.id,
+        Delivery.state == "ready",  # the others may have reached the customer
+        col(Message.external_id).in_({_invitation(message) for _, message in held}),
+    )
+    for delivery in (*(await session.exec(invitations)).all(), *(delivery for delivery, _ in held)):
         await conversations.settle(session, conversation, delivery, "cancelled", reason)
-    return bool(held)
 
 
-async def has_held(session: AsyncSession, conversation: Conversation) -> bool:
-    """Whether a reply waits for the customer to write."""
-    return bool(await _held(session, conversation))
+async def held(session: AsyncSession, conversation: Conversation) -> int | None:
+    """The place (`seq`) of the reply that waits for the customer to write."""
+    return next((message.seq for _, message in await _held(session, conversation)), None)
+
+
+async def promised(session: AsyncSession, conversation: Conversation) -> bool:
+    """Whether the customer has been told that a reply waits for them, or will be, and has not written since."""
+    wrote = select(func.max(Message.seq)).where(
+        Message.conversation_id == conversation.id, Message.author == "customer"
+    )
+    kept = select(Message).where(
+        Message.conversation_id == conversation.id,
+        Message.seq > ((await session.exec(wrote)).one() or 0),
+        col(Message.status).in_(("held", "cancelled")),  # else it went out
+        col(Message.external_id).endswith(KEPT, autoescape=True),
+    )
+    invitations = {_invitation(message) for message in (await session.exec(kept)).all()}
+    told = select(Message.id).where(
+        Message.channel == conversation.channel,
+        col(Message.external_id).in_(invitations),
+        col(Message.status).in_(("queued", "sent", "uncertain")),
+    )
+    return (await session.exec(told)).first() is not None
+
+
+async def was_withdrawn(session: AsyncSession, invitation: Message) -> bool:
+    """Whether the reply that it tells the customer of is not sent any more."""
+    kept = select(Message.status).where(
+        Message.channel == invitation.channel, Message.external_id == f"{invitation.external_id}{KEPT}"
+    )
+    return (await session.exec(kept)).first() == "cancelled"
+
+
+def _invitation(kept: Message) -> str:
+    """The key of the message that invites the customer to write for it."""
+    return PART.sub("", kept.external_id or "").removesuffix(KEPT)
 
 
 async def break_off(session: AsyncSession, conversation: Conversation, failed: Delivery) -> None:

@@ -1,5 +1,7 @@
 """What staff do with a conversation: take over, reply, take a kept reply back, hand back, resolve."""
 
+import uuid
+
 from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -88,7 +90,8 @@ async def reply(
     session: AsyncSession, conversation_id: int, staff: Staff, text: str, key: str, channel: Channel | None = None
 ) -> Message:
     """A person's words to the customer. Takes over if nobody has; the same `key` again gives the same message."""
-    if sent := await _sent_before(session, conversation_id, staff, key):
+    sent, key = await _sent_before(session, conversation_id, staff, key)
+    if sent:
         return sent
     if not text.strip():
         raise NotPossible("Write a reply first.")
@@ -116,18 +119,28 @@ async def offer(
 
     As with a reply, the same `key` again gives the same message.
     """
-    if sent := await _sent_before(session, conversation_id, staff, key):
+    sent, key = await _sent_before(session, conversation_id, staff, key)
+    if sent:
         return sent
     if offered.invites and not text.strip():
         raise NotPossible("Write the reply first: it is kept, and goes out as soon as the customer has answered.")
     conversation = await take_over(session, conversation_id, staff)
+    if offered.invites and await saying.held(session, conversation):
+        raise NotPossible("One reply is kept here already: take it back first, or wait until the customer writes.")
     message = await saying.say(
         session, conversation, author="person", text=offered.text, key=key, staff=staff, purpose=offered.purpose
     )
     if offered.invites:
         try:
             await saying.say(
-                session, conversation, author="person", text=text.strip(), channel=channel, staff=staff, held=True
+                session,
+                conversation,
+                author="person",
+                text=text.strip(),
+                channel=channel,
+                key=f"{key}{saying.KEPT}",
+                staff=staff,
+                held=True,
             )
         except TooLong as error:
             raise NotPossible(str(error)) from None
@@ -135,24 +148,36 @@ async def offer(
     return message
 
 
-async def take_back(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
-    """The reply that waits for the customer to write is not sent any more."""
+async def take_back(session: AsyncSession, conversation_id: int, staff: Staff, seq: int | None = None) -> Conversation:
+    """The reply that waits for the customer to write is not sent any more. `seq`: the place of the one meant."""
     conversation = await hold(session, conversation_id)
     await _not_anothers(session, conversation, staff)
-    if not await saying.withdraw(session, conversation, f"{staff.name} took it back."):
-        raise NotPossible("No reply is kept here any more: the customer wrote and it went out, or it was taken back.")
+    held = await saying.held(session, conversation)
+    if held is None or seq not in (None, held):
+        raise NotPossible("This reply is not kept here any more; beside it stands what became of it.")
+    await saying.withdraw(session, conversation, f"{staff.name} took it back.")
     conversations.audit(session, conversation, "staff", "taken_back", staff)
     return conversation
 
 
-async def _sent_before(session: AsyncSession, conversation_id: int, staff: Staff, key: str) -> Message | None:
-    """The message that this browser sent under `key` already."""
+async def _sent_before(
+    session: AsyncSession, conversation_id: int, staff: Staff, key: str
+) -> tuple[Message | None, str]:
+    """The message that this browser sent under `key` already, and else the key to send it under.
+
+    A browser that did not hear of it sends the same words under the same key. What was withdrawn since is said anew.
+    """
     conversation = await hold(session, conversation_id)
-    query = select(Message).where(Message.channel == conversation.channel, Message.external_id == key)
-    sent = (await session.exec(query)).first()
-    if sent and (sent.conversation_id != conversation.id or sent.staff_id != staff.id):
-        raise NotPossible("Your browser sent this twice in different places. Reload the page and send it again.")
-    return sent
+    while True:
+        query = select(Message).where(Message.channel == conversation.channel, Message.external_id == key)
+        sent = (await session.exec(query)).first()
+        if sent is None:
+            return None, key
+        if sent.conversation_id != conversation.id or sent.staff_id != staff.id:
+            raise NotPossible("Your browser sent this twice in different places. Reload the page and send it again.")
+        if not await saying.was_withdrawn(session, sent):
+            return sent, key
+        key = str(uuid.uuid5(uuid.NAMESPACE_OID, key))
 
 
 async def hand_back(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
@@ -196,7 +221,7 @@ async def _unanswered(session: AsyncSession, conversation: Conversation) -> list
 
 
 async def resolve(session: AsyncSession, conversation_id: int, staff: Staff) -> Conversation:
-    """Done. A message within a day brings it back to `staff`, a later one to the agent."""
+    """Done. A message within a day brings it back to `staff`, a later one to the agent, if no reply was promised."""
     conversation = await hold(session, conversation_id)
     await _not_anothers(session, conversation, staff)
     if conversation.state == "resolved":

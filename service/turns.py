@@ -40,7 +40,7 @@ async def place(
         return "ignored", STARTS, None
     conversation.stopped, reason = conversation.stopped and channel.needs_start, ""
     if conversation.state == "resolved":
-        await conversations.reopen(session, conversation, kept=await saying.has_held(session, conversation))
+        await conversations.reopen(session, conversation, promised=await saying.promised(session, conversation))
     if conversation.state == "waiting" and conversation.assigned_to is None and _wish_taken_back(inbound.text):
         await conversations.give_turn_to_agent(session, conversation)
         reason = asking.TAKEN_BACK

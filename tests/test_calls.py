@@ -307,6 +307,15 @@ async def test_who_wrote_again_is_for_the_one_who_had_them(desk: Desk, server: M
     assert server.told == addresses("ana", "ben"), "nobody else would ever have heard of it"
 
 
+async def test_a_call_that_somebody_has_who_is_gone_is_told_to_the_others(desk: Desk, server: MailServer) -> None:
+    ana, _ben = await member(desk, "Ana"), await member(desk, "Ben")
+    async with desk.db.write() as session:
+        await staff_changes.disable(session, ana.id)
+    await call(desk, assigned_to=ana.id)  # the customer wrote again while the account was being disabled
+    await calls.tell(desk.context)
+    assert server.told == addresses("ben")
+
+
 async def test_a_call_that_is_released_while_it_is_settled_is_still_told_to_the_others(
     desk: Desk, server: MailServer
 ) -> None:

@@ -172,7 +172,7 @@ async def test_what_is_kept_is_withdrawn_when_the_agent_gets_it_back(db) -> None
     conversation_id, ana = await offered(context, db)
     async with db.write() as session:
         await staff_verbs.hand_back(session, conversation_id, ana)
-    assert [row.state for row in await all_of(db, Delivery)][:2] == ["ready", "cancelled"]
+    assert [row.state for row in await all_of(db, Delivery)][:2] == ["cancelled", "cancelled"]
 
 
 async def test_a_kept_reply_that_does_not_go_out_at_once_is_tried_again_however_long_it_was_kept(db) -> None:

@@ -111,4 +111,5 @@ async def test_a_kept_reply_can_be_taken_back_until_the_customer_writes(desk: De
     assert "You took the kept reply back." in page
     assert "Tell them that a reply is ready" in page, "another one can be kept"
     again = await browser.post(f"{path}/take-back")
-    assert (again.status_code, "No reply is kept here any more" in again.text) == (409, True)
+    assert (again.status_code, "not kept here any more" in again.text) == (409, True)
+    assert "What you typed" not in again.text, "nothing was"
