@@ -94,6 +94,9 @@ class Inbound:
     #: Whether it is proved that `sender` wrote it. Who is not proved needs a `sender` of their own, apart from the
     #: proved one's: they are never taken for each other.
     verified: bool = True
+    #: What else the vendor knows `sender` by, and vouches for. Whoever writes under one of these writes on in the same
+    #: conversation, and is answered where they wrote last.
+    also: Sequence[str] = ()
     #: What later messages of the thread call this one, where that is not its `external_id`.
     known_as: str = ""
     #: Earlier messages of the thread, the nearest first: the `key` of ours, the `external_id` or `known_as` of theirs.

@@ -60,19 +60,25 @@ def touch(session: AsyncSession, conversation: Conversation, at: float | None = 
 async def open(session: AsyncSession, channel: str, inbound: Inbound) -> Conversation:
     """The conversation an inbound message belongs to, locked; made with its customer if it is the first.
 
-    That is where an earlier message of the same sender's that it refers to is, else that of its thread. Raises
-    IntegrityError if another process made it in the same moment: a new transaction finds it.
+    That is where an earlier message of the same sender's that it refers to is, else that of its thread, else that of
+    another id of the sender's. Raises IntegrityError if another process made it in the same moment: a new transaction
+    finds it.
     """
     thread = await _thread_referred_to(session, channel, inbound) or inbound.thread
     conversation = await _locked(session, _LOCK_THREAD, channel=channel, thread=thread)
+    if conversation and not inbound.also:
+        return conversation
+    identity = await _identity(session, channel, inbound)
+    conversation = conversation or await _under_another_id(session, identity)
     if conversation is None:
-        identity = await _identity(session, channel, inbound)
         conversation = Conversation(
             customer_id=identity.customer_id, identity_id=identity.id, channel=channel, thread=thread
         )
         session.add(conversation)
         await session.flush()
         wake(session, NEW_CONVERSATION)
+    elif conversation.customer_id == identity.customer_id:
+        await _answer_at(session, conversation, identity)
     return conversation
 
 
@@ -95,16 +101,56 @@ async def _thread_referred_to(session: AsyncSession, channel: str, inbound: Inbo
 
 
 async def _identity(session: AsyncSession, channel: str, inbound: Inbound) -> Identity:
-    query = select(Identity).where(Identity.channel == channel, Identity.external_id == inbound.sender)
-    if identity := (await session.exec(query)).first():
-        return identity
-    customer = Customer(name=inbound.name, email=inbound.email, phone=inbound.phone)
-    session.add(customer)
-    await session.flush()
-    made = Identity(customer_id=customer.id, channel=channel, external_id=inbound.sender, verified=inbound.verified)
-    session.add(made)
-    await session.flush()
-    return made
+    """The sender. What is new of all that the vendor knows them by is made; with a customer, if all of it is new.
+
+    Two customers who turn out to be one stay two: each has a conversation of their own.
+    """
+    names = tuple(dict.fromkeys((inbound.sender, *inbound.also)))
+    query = select(Identity).where(Identity.channel == channel, col(Identity.external_id).in_(names))
+    known = {
+        identity.external_id: identity for identity in (await session.exec(query.order_by(col(Identity.id)))).all()
+    }
+    if len(known) < len(names):
+        first = known.get(inbound.sender) or next(iter(known.values()), None)
+        customer = await session.get(Customer, first.customer_id) if first else None
+        if customer is None:
+            customer = Customer(name=inbound.name, email=inbound.email)
+        customer.phone = customer.phone or inbound.phone
+        session.add(customer)
+        await session.flush()
+        for name in names:
+            known.setdefault(
+                name,
+                Identity(customer_id=customer.id, channel=channel, external_id=name, verified=inbound.verified),
+            )
+        session.add_all(known.values())
+        await session.flush()
+    return known[inbound.sender]
+
+
+async def _under_another_id(session: AsyncSession, identity: Identity) -> Conversation | None:
+    """The conversation that this customer began under another id of the channel's, locked."""
+    others = select(Identity.external_id).where(
+        Identity.customer_id == identity.customer_id, Identity.channel == identity.channel, Identity.id != identity.id
+    )
+    for thread in (await session.exec(others.order_by(col(Identity.id)))).all():
+        if found := await _locked(session, _LOCK_THREAD, channel=identity.channel, thread=thread):
+            return found
+    return None
+
+
+async def _answer_at(session: AsyncSession, conversation: Conversation, identity: Identity) -> None:
+    """From now on answers go to this id; but first what became of an earlier one must be asked where that was sent."""
+    if conversation.identity_id == identity.id:
+        return
+    unknown = select(Delivery.id).where(
+        Delivery.conversation_id == conversation.id,
+        col(Delivery.state).in_(("sending", "uncertain")),
+        col(Delivery.due_at).is_not(None),
+    )
+    if (await session.exec(unknown)).first() is None:
+        conversation.identity_id = identity.id
+        session.add(conversation)
 
 
 def add_message(session: AsyncSession, conversation: Conversation, **fields: Any) -> Message:

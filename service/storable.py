@@ -12,6 +12,7 @@ from channels.base import Inbound, Parsed, Quarantined, StatusUpdate
 MOST_KEY = 1_000
 #: Earlier messages that are looked up for one: the nearest ones.
 MOST_REFERRED = 100
+MOST_ALSO = 10  # ids of one customer's
 LONGEST_NAME = 200  # characters
 #: How often storing one message may fail before it is put aside for a person, so that what comes after it is heard.
 MOST_FAILURES = 3
@@ -56,7 +57,8 @@ def fit(what: Parsed) -> Parsed:
     found = replace(found, **{name: as_key(getattr(found, name)) for name in KEYS[type(what)]})
     if isinstance(found, Inbound):
         referred = tuple(as_key(each) for each in found.refers_to[:MOST_REFERRED])
-        found = replace(found, name=found.name[:LONGEST_NAME], refers_to=referred)
+        also = tuple(as_key(each) for each in found.also[:MOST_ALSO])
+        found = replace(found, name=found.name[:LONGEST_NAME], refers_to=referred, also=also)
     return found
 
 

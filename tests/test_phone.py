@@ -58,6 +58,8 @@ async def test_who_hides_their_number_sends_only_an_id(demo: Demo):
     await demo.reply("To an id.", to=posted.form["ExternalUserId"])
     await demo.do("me", data={"name": "Nora", "number": "+15550177"})
     assert "To an id." in await demo.shown(), "it is the same phone"
+    shown = await demo.write()
+    assert (shown.form["From"], shown.form["ExternalUserId"]) == ("whatsapp:+15550177", posted.form["ExternalUserId"])
     await demo.do("me", data={"name": "Otto", "number": "+15550178"})
     assert "To an id." not in await demo.shown(), "it is not everybody's"
 

@@ -27,7 +27,7 @@ INBOUND = Inbound("ana", "t", "m", "hello")
 FAILED = StatusUpdate("e", "failed", "No such mailbox.")
 UNREAD = Quarantined("q", "It is no mail.", b"\0\xff")
 #: Fields that are no text, or one of a few words.
-OTHERS = ("kind", "attachments", "notes", "verified", "refers_to", "memo", "at", "raw", "status")
+OTHERS = ("kind", "attachments", "notes", "verified", "also", "refers_to", "memo", "at", "raw", "status")
 
 
 def poisons() -> dict[str, Parsed]:
@@ -41,6 +41,7 @@ def poisons() -> dict[str, Parsed]:
     return texts | {
         "notes": replace(INBOUND, notes=(BAD,)),
         "a bad reference": replace(INBOUND, refers_to=(BAD, LONG, "r" * 2_000_000)),
+        "bad ids besides": replace(INBOUND, also=(BAD, LONG, "i" * 2_000_000)),
         "forty thousand references": replace(INBOUND, refers_to=[f"r{number}" for number in range(40_000)]),
         "memo": replace(INBOUND, memo={BAD: [BAD, {"x": (BAD,)}], "to": BAD, "n": float("nan")}),
         "a time": replace(INBOUND, at=float("inf")),

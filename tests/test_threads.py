@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from channels.base import Attachment as Came
 from channels.base import Inbound, Kind, StatusUpdate
 from service import delivery, flow, lease, staff_verbs
-from service.models import Attachment, AuditEvent, Conversation, Delivery, Escalation, Identity, Message
+from service.models import Attachment, AuditEvent, Conversation, Customer, Delivery, Escalation, Identity, Message
 from tests.fakes import ScriptedChannel
 from tests.flow_kit import make_context, make_staff, settle_all
 
@@ -275,3 +275,92 @@ async def test_a_reply_that_is_tried_again_counts_once(db) -> None:
         owed.due_at = 0.0
     await settle_all(context)
     assert [each.state for each in await rows(context, Delivery)] == ["sent"]
+
+
+NUMBER, ID = "whatsapp:+15551234567", "whatsapp:US.13491208655302741918"
+
+
+def chat(sender: str, id: str, *also: str, **more) -> Inbound:
+    """A message of a channel with one thread for each sender."""
+    return Inbound(sender, sender, id, "hello", also=also, **more)
+
+
+async def written(context, *parsed) -> list[int]:
+    """Which conversation each of them is in."""
+    return [message.conversation_id for each in parsed for message in await take(context, each)]
+
+
+async def answered_at(context) -> str:
+    """Where the next answer goes."""
+    await settle_all(context)
+    return context.channels["sink"].sent[-1].recipient
+
+
+async def test_who_hides_their_number_later_writes_on_in_their_conversation(db) -> None:
+    context = make_context(db)
+    first, second = await written(context, chat(NUMBER, "1", ID, phone="+15551234567"), chat(NUMBER, "2", ID))
+    assert await answered_at(context) == NUMBER
+    third, fourth = await written(context, chat(ID, "3"), chat(ID, "4"))
+    assert first == second == third == fourth
+    assert await answered_at(context) == ID, "where they write now"
+    (fifth,) = await written(context, chat(NUMBER, "5", ID))
+    assert (fifth, await answered_at(context)) == (first, NUMBER)
+    assert len({identity.customer_id for identity in await rows(context, Identity)}) == 1
+
+
+async def test_who_shows_their_number_later_is_known_by_it(db) -> None:
+    context = make_context(db)
+    first, second, third = await written(
+        context, chat(ID, "1"), chat(NUMBER, "2", ID, phone="+15551234567"), chat(NUMBER, "3")
+    )
+    assert first == second == third
+    assert [customer.phone for customer in await rows(context, Customer)] == ["+15551234567"]
+
+
+async def test_that_they_want_no_messages_holds_also_without_their_number(db) -> None:
+    context = make_context(db)
+    context.channels["sink"].needs_start = True
+    await written(context, chat(NUMBER, "1", ID, kind=Kind.STOP), chat(ID, "2"))
+    await settle_all(context)
+    assert context.channels["sink"].sent == []
+
+
+async def test_two_customers_who_turn_out_to_be_one_keep_their_conversations(db) -> None:
+    context = make_context(db)
+    first, second = await written(context, chat(NUMBER, "1"), chat(ID, "2"))
+    third, fourth = await written(context, chat(NUMBER, "3", ID), chat(ID, "4"))
+    assert (third, fourth) == (first, second)
+    assert first != second
+
+
+async def test_an_id_is_nobody_elses(db) -> None:
+    context = make_context(db)
+    other = "whatsapp:US.1"
+    first, second = await written(context, chat(NUMBER, "1", ID), chat(other, "2"))
+    assert first != second
+    assert await written(context, chat("whatsapp:+15550000000", "3", other)) == [second]
+
+
+async def test_what_became_of_a_reply_is_asked_where_it_was_sent(db) -> None:
+    """Asked at the other id, the vendor would not know of it, and it would go out once more."""
+    channel = ScriptedChannel(TimeoutError())
+    context = make_context(db, channel=channel)
+    await written(context, chat(NUMBER, "1", ID))
+    await settle_all(context)
+    await written(context, chat(ID, "2"))
+    async with db.write() as session:
+        row = (await session.exec(select(Delivery).where(Delivery.state == "uncertain"))).one()
+        row.due_at = 1.0
+        session.add(row)
+    await settle_all(context)
+    assert {each.recipient for each in channel.sent[:2]} == {NUMBER}
+    await written(context, chat(ID, "3"))
+    assert await answered_at(context) == ID
+
+
+async def test_the_same_two_ids_at_once_are_one_customer(db) -> None:
+    context = make_context(db)
+    await asyncio.gather(*(take(context, chat(NUMBER, str(number), ID)) for number in range(5)))
+    assert len(await rows(context, Customer)) == 1
+    assert len(await rows(context, Identity)) == 2
+    assert len(await rows(context, Conversation)) == 1

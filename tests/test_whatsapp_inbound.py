@@ -17,6 +17,7 @@ from channels.whatsapp.words import START, STOP, stop_or_start
 
 ACCOUNT, SID = "AC" + "0a" * 16, "SM" + "1b" * 16
 OURS, CUSTOMER = "whatsapp:+15551234567", "whatsapp:+4915112345678"
+FORM_ID = "whatsapp:DE.4566546130240823"
 PUBLIC = "https://help.example.com"
 SETTINGS = WhatsAppSettings(ACCOUNT, "the auth token of the account", sender=OURS, public_url=PUBLIC)
 MEDIA = f"https://api.twilio.com/2010-04-01/Accounts/{ACCOUNT}/Messages/{SID}/Media/ME"
@@ -38,7 +39,7 @@ FORM = {
     "AccountSid": ACCOUNT,
     "ChannelMetadata": '{"type":"whatsapp","data":{"context":{"ProfileName":"Ada","WaId":"4915112345678"}}}',
     "From": CUSTOMER,
-    "ExternalUserId": "whatsapp:DE.4566546130240823",
+    "ExternalUserId": FORM_ID,
     "ApiVersion": "2010-04-01",
 }
 STATUS = {
@@ -101,6 +102,14 @@ def test_what_twilio_did_not_sign_is_refused_before_it_is_read() -> None:
     forged = [(key, "whatsapp:+1999999999" if key == "From" else value) for key, value in FORM.items()]
     with pytest.raises(Forbidden):
         parse(Webhook(webhook.url, webhook.headers, webhook.body, forged), SETTINGS)
+
+
+def test_the_id_that_stays_when_a_number_is_hidden_is_told_with_it() -> None:
+    assert came().also == (FORM_ID,)
+    assert came(From=None).also == ()
+    assert came(From=FORM_ID).also == ()
+    assert came(ExternalUserId=None).also == ()
+    assert came(ExternalUserId="sms:1").also == (), "nonsense is no id"
 
 
 def test_a_reply_says_so_to_staff_and_stays_in_its_conversation() -> None:

@@ -132,13 +132,13 @@ class Handset:
         self, body: str = "", *, files: Sequence[File] = (), answers: str = "", more: Mapping[str, str] | None = None
     ) -> Text:
         """Send a message as this person, with `more` fields; its webhook goes as was chosen for the next one."""
-        params = {"ProfileName": self.me.name, **(more or {})}
+        params = {"ProfileName": self.me.name, "ExternalUserId": self.me.nameless, **(more or {})}
         if answers:
             params["OriginalRepliedMessageSid"] = answers
             if answered := self.find(answers):
                 params["OriginalRepliedMessageSender"] = answered.sender
         if self.me.hidden:
-            params["From"] = ""  # only ExternalUserId is left
+            params["From"] = ""  # only their id is left
         fate, self.fate = self.fate, "arrives"
         text = await self.twilio.write(self.me.address, body, files=list(files), deliver=False, **params)
         self.answers[text.sid] = []

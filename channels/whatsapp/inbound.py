@@ -80,6 +80,7 @@ def message(fields: Fields, settings: WhatsAppSettings, raw: bytes = b"") -> Inb
         kind = Kind.PERSON
     return Inbound(
         sender=sender,
+        also=_also(fields, sender),
         thread=sender,
         external_id=sid,
         text=text or ("" if kind_there == "sticker" else NO_WORDS),
@@ -116,6 +117,12 @@ def _sender(fields: Fields) -> str:
     if not re.fullmatch(SENDER, sender):
         raise Malformed("This message did not come over WhatsApp.")
     return sender
+
+
+def _also(fields: Fields, sender: str) -> Sequence[str]:
+    """The id by which WhatsApp knows them also when they hide their number later."""
+    given = fields.get("ExternalUserId", "")
+    return (given,) if given != sender and re.fullmatch(SENDER, given) else ()
 
 
 def _check_recipient(fields: Fields, settings: WhatsAppSettings) -> None:
