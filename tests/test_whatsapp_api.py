@@ -36,7 +36,7 @@ SID, TOKEN, SENDER = (
     "whatsapp:+15551230000",
 )
 MINA, OTHER, HX = "whatsapp:+15557654321", "whatsapp:+15557654322", "HX" + "1b" * 16
-WEBHOOK = "http://127.0.0.1:9/channels/whatsapp"
+WEBHOOK = "http://127.0.0.1:8000/channels/whatsapp"
 pytestmark = pytest.mark.anyio
 
 
@@ -465,19 +465,50 @@ async def test_typing_is_shown_only_if_it_is_wanted(twilio: Twilio, channel: Wha
 
 
 async def test_the_check_tells_of_account_and_templates(twilio: Twilio, channel: WhatsAppChannel):
-    assert [fine for fine, _ in await channel.check()] == [True, False]
+    assert [fine for fine, _ in await channel.check()] == [True, True, False]
     twilio.templates[HX] = TemplateAtTwilio("reply", "Hello.", approved=False)
-    assert "not approved" in (await channel.check())[1][1]
+    assert "not approved" in (await channel.check())[2][1]
     twilio.templates[HX] = TemplateAtTwilio("reply", "Hello.")
-    assert [fine for fine, _ in await channel.check()] == [True, True]
-    assert f"{channel.settings.public_url}/channels/whatsapp" in (await channel.check())[0][1], (
-        "where Twilio is to post"
-    )
+    assert [fine for fine, _ in await channel.check()] == [True, True, True]
     wrong = channel_at(twilio, WHATSAPP_AUTH_TOKEN="x" * 32)
     ((fine, sentence),) = await wrong.check()
     assert not fine
     assert "WHATSAPP_AUTH_TOKEN" in sentence
     await wrong.close()
+
+
+async def test_the_check_tells_whether_what_customers_write_comes_to_us(twilio: Twilio, channel: WhatsAppChannel):
+    async def sender() -> tuple[bool, str]:
+        return (await channel.check())[1]
+
+    ours = f"{channel.settings.public_url}/channels/whatsapp"
+    for right in (ours, f"{ours}#rc=5&rp=all"):
+        twilio.webhook = right
+        assert await sender() == (True, f"Twilio posts what is written to {SENDER.partition(':')[2]} to {ours}.")
+    for wrong in (f"{ours}/", ours.replace("127.0.0.1", "localhost"), "https://old.example.com/sms", ""):
+        twilio.webhook = wrong
+        fine, sentence = await sender()
+        assert not fine
+        assert (wrong or "nowhere") in sentence
+        assert f"set {ours}#rc=5&rp=all" in sentence
+    twilio.webhook, twilio.status = ours, "OFFLINE"
+    assert "is OFFLINE" in (await sender())[1]
+    twilio.status = "ONLINE:UPDATING"
+    assert (await sender())[0]
+    twilio.sender = "whatsapp:+15550000000"
+    assert "no WhatsApp sender of this Twilio account" in (await sender())[1]
+    twilio.script.append(Answer(503, body="<html>", on="senders"))
+    fine, sentence = await sender()
+    assert not fine
+    assert "was not told. Twilio" in sentence
+
+
+async def test_where_the_sandbox_posts_to_is_not_told(twilio: Twilio):
+    sandbox = channel_at(twilio, WHATSAPP_FROM="+14155238886")
+    fine, sentence = (await sandbox.check())[1]
+    assert fine
+    assert f"set {sandbox.settings.public_url}/channels/whatsapp#rc=5&rp=all" in sentence
+    await sandbox.close()
 
 
 async def test_nothing_of_a_customers_is_logged(

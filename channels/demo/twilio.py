@@ -63,6 +63,7 @@ class Twilio:
         self.sid, self.token, self.secondary, self.sign_with = sid, token, secondary, sign_with
         self.sender = sender if sender.startswith("whatsapp:") else f"whatsapp:{sender}"
         self.webhook, self.clock = webhook, clock
+        self.status = "ONLINE"  # of the sender
         self.url = ""  # of the API, once it runs
         self.files_url = ""  # where it redirects to for a file: another origin, which wants no credentials
         self.messages, self.version = list[Text](), 0

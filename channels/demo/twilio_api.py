@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from channels.demo.twilio import Twilio
 
 FILE_SECONDS = 4 * 3_600  # that a file's address holds
-TYPING_FOR = {"whatsapp"}
+CHANNELS = {"whatsapp"}  # that it has
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -45,6 +45,7 @@ def app(twilio: "Twilio") -> Starlette:
         Route(f"{message}/Media/{{file}}", api.guarded("file", api.redirect), methods=["GET"]),
         Route(f"{message}.json", api.guarded("message", api.message), methods=["GET", "DELETE"]),
         Route(f"{account}.json", api.guarded("account", api.account), methods=["GET"]),
+        Route("/v2/Channels/Senders", api.guarded("senders", api.senders), methods=["GET"]),
         Route("/v2/Indicators/Typing.json", api.guarded("typing", api.typing), methods=["POST"]),
         Route(f"{content}/ApprovalRequests", api.guarded("template", api.approval), methods=["GET"]),
         Route(content, api.guarded("template", api.template), methods=["GET"]),
@@ -225,12 +226,19 @@ class _Api:
             }
         )
 
+    async def senders(self, request: Request) -> Response:
+        """The account's one sender, and where what customers write to it is posted."""
+        if request.query_params.get("Channel") not in CHANNELS:
+            raise Refused(20001, "Invalid parameter: Channel")
+        listed = twilio_lists.senders(self.twilio.sender, self.twilio.status, self.twilio.webhook)
+        return JSONResponse(listed)
+
     async def typing(self, request: Request) -> Response:
         """Shows the customer that an answer is being written, and that what they wrote was read."""
         async with request.form() as form:
             channel, sid = form.get("channel"), form.get("messageId")
         text = self.twilio.find(sid) if isinstance(sid, str) else None
-        if channel not in TYPING_FOR or text is None or not text.inbound:
+        if channel not in CHANNELS or text is None or not text.inbound:
             raise Refused(20001, "Invalid parameter: messageId must be of a message received on the channel")
         self.twilio.typing.append(text.sid)
         self.twilio.version += 1

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from channels.demo.twilio_rules import Refused
-from channels.demo.twilio_texts import Text
+from channels.demo.twilio_texts import INSTALLED, Text
 
 PAGE = 50  # messages, where nobody says how many
 MOST_ON_A_PAGE = 1_000
@@ -95,6 +95,43 @@ def whole(listed: Sequence[Mapping[str, Any]], path: str, name: str) -> dict[str
         "previous_page_uri": None,
         "start": 0,
         "uri": uri,
+    }
+
+
+def senders(sender: str, status: str, webhook: str) -> dict[str, Any]:
+    """The account's one sender, as the newer of Twilio's APIs page their lists."""
+    url = "https://messaging.twilio.com/v2/Channels/Senders"
+    page = f"{url}?Channel=whatsapp&PageSize={PAGE}&Page=0"
+    return {
+        "meta": {
+            "first_page_url": page,
+            "key": "senders",
+            "next_page_url": None,
+            "page": 0,
+            "page_size": PAGE,
+            "previous_page_url": None,
+            "url": page,
+        },
+        "senders": [
+            {
+                "configuration": {"waba_id": "1"},
+                "offline_reasons": None,
+                "profile": {"name": "The stand-in's sender"},
+                "properties": None,
+                "sender_id": sender,
+                "sid": INSTALLED,
+                "status": status,
+                "url": f"{url}/{INSTALLED}",
+                "webhook": {
+                    "callback_method": "POST",
+                    "callback_url": webhook,
+                    "fallback_method": None,
+                    "fallback_url": None,
+                    "status_callback_method": None,
+                    "status_callback_url": None,
+                },
+            }
+        ],
     }
 
 

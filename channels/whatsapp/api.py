@@ -30,6 +30,9 @@ MOST_WAIT = 4.0
 #: What stands in a template for a name that is not known: WhatsApp takes no variable that is empty.
 NOBODY = "there"
 LONGEST_VALUE = 100  # characters
+#: The number that accounts without a sender of their own try WhatsApp with.
+SANDBOX = "+14155238886"
+MOST_SENDERS = 1_000
 
 
 class Pace:
@@ -133,7 +136,7 @@ class Api:
             return  # nothing rests on it
 
     async def check(self) -> Sequence[tuple[bool, str]]:
-        """Whether the account is ours and active, and each template there and approved."""
+        """Whether the account is ours and active, the sender is its own and posts to us, and each template approved."""
         try:
             account = await self.client.api.v2010.accounts(self.settings.account_sid).fetch_async()
         except FAILURES as error:
@@ -141,9 +144,28 @@ class Api:
         if account.status != "active":
             return [(False, f"The Twilio account is {account.status}. Look at its notices in {errors.CONSOLE}.")]
         templates = [await self._template(purpose, each.sid) for purpose, each in self.settings.templates.items()]
-        sender, ours = self.settings.sender.removeprefix(PREFIX), self.settings.public_url
-        shown = f"Whether it has {sender}, and posts to {ours}/channels/{CHANNEL}, the first message shows."
-        return [(True, f"Twilio knows the account. {shown}"), *templates]
+        return [(True, "Twilio knows the account."), await self._sender(), *templates]
+
+    async def _sender(self) -> tuple[bool, str]:
+        """Whether what customers write to our number comes to us."""
+        number, ours = self.settings.sender.removeprefix(PREFIX), f"{self.settings.public_url}/channels/{CHANNEL}"
+        mend = f"In {errors.CONSOLE}, set {ours}#rc=5&rp=all as its webhook for incoming messages, by POST."
+        if number == SANDBOX:
+            return True, f"WHATSAPP_FROM is Twilio's sandbox. Where it posts to is not told. {mend}"
+        try:
+            senders = await self.client.messaging.v2.channels_senders.list_async(channel=CHANNEL, limit=MOST_SENDERS)
+            found = next((each for each in senders if each.sender_id == self.settings.sender), None)
+            hook: Any = found.webhook if found and found.webhook else {}
+            url, method = hook.get("callback_url") or "nowhere", hook.get("callback_method") or "POST"
+        except FAILURES as error:
+            return False, f"Whether Twilio has the sender {number} was not told. {_trouble(error)}"
+        if found is None:
+            return False, f"WHATSAPP_FROM is {number}, which is no WhatsApp sender of this Twilio account."
+        if not str(found.status).upper().startswith("ONLINE"):
+            return False, f"Twilio says that the sender {number} is {found.status}. Look at it in {errors.CONSOLE}."
+        if (url.partition("#")[0], method.upper()) != (ours, "POST"):
+            return False, f"What is written to {number} goes to {url}, by {method}. {mend}"
+        return True, f"Twilio posts what is written to {number} to {ours}."
 
     async def _template(self, purpose: str, sid: str) -> tuple[bool, str]:
         name = f"{TEMPLATES[purpose]}_TEMPLATE"
