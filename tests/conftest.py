@@ -34,6 +34,7 @@ LONG = (
     "test_kill",
     "test_email_imap",
     "test_whatsapp_path",
+    "test_delivery",
     "test_flow",
     "browser/test_phone",
     "browser/test_together",

@@ -3,12 +3,14 @@
 import itertools
 from typing import Any
 
+from sqlmodel import select
+
 from channels.base import Inbound, Kind
-from service import delivery, flow, lease
+from service import conversations, delivery, flow, lease
 from service.context import Context
 from service.db import Database
 from service.metrics import Metrics
-from service.models import Message, Staff
+from service.models import Conversation, Delivery, Message, Staff
 from service.settings import Settings
 from service.steps import Steps
 from tests.fakes import NoKnowledge, ScriptedAgent, ScriptedChannel
@@ -55,3 +57,20 @@ async def make_staff(db: Database, name: str, role: str = "support") -> Staff:
         staff = Staff(name=name, email=f"{name.lower()}@example.org", role=role, password_hash="-")
         session.add(staff)
     return staff
+
+
+async def all_of(db, model):
+    async with db.read() as session:
+        return list((await session.exec(select(model).order_by(model.id))).all())
+
+
+async def make_due(db, *, after: float = 0.0) -> None:
+    """Move what waits for a later time to now, as if that time had passed."""
+    async with db.write() as session:
+        now = await conversations.now(session)
+        for row in (await session.exec(select(Delivery).where(Delivery.due_at.is_not(None)))).all():
+            row.due_at, row.lease_until = now, 0.0
+            row.created_at -= after
+        for row in (await session.exec(select(Conversation).where(Conversation.ready_at.is_not(None)))).all():
+            row.ready_at, row.lease_until = now, 0.0
+            row.owed_since -= after

@@ -7,8 +7,8 @@ import pytest
 from channels.base import Inbound, Undeliverable
 from service import flow, staff_verbs
 from service.models import Conversation, Delivery, Escalation, Message, Staff
-from tests.flow_kit import make_context, make_staff, settle_all, write
-from tests.test_saying import INVITATION, Closing, all_of, offered
+from tests.flow_kit import all_of, make_context, make_staff, settle_all, write
+from tests.test_saying import INVITATION, Closing, offered
 
 pytestmark = pytest.mark.anyio
 

@@ -11,7 +11,7 @@ from service.agent import Response
 from service.agent.policy import Answer
 from service.models import Conversation, Decision, Delivery, Escalation, Message
 from tests.fakes import ScriptedChannel
-from tests.flow_kit import make_context, make_staff, settle_all, write
+from tests.flow_kit import all_of, make_context, make_staff, settle_all, write
 
 pytestmark = pytest.mark.anyio
 
@@ -54,11 +54,6 @@ def says(text: str):
         return Response(verdict, topic="T", confidence=0.9, threshold=0.5, record={})
 
     return script
-
-
-async def all_of(db, model):
-    async with db.read() as session:
-        return list((await session.exec(select(model).order_by(model.id))).all())
 
 
 async def test_a_long_answer_is_several_messages_in_order_each_sent_once(db) -> None:
