@@ -1,6 +1,7 @@
 """The desk's routes: the queue, one conversation, what staff do with it, and the stream that says something changed."""
 
 import asyncio
+import json
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -162,7 +163,7 @@ async def act(
     if by_htmx(request):
         response = await _part(request, who, conversation_id, view, status=status, sentence=sentence, typed=bool(text))
         if verb in ("reply", "offer") and text and not sentence:
-            response.headers["HX-Trigger"] = "desk:sent"
+            response.headers["HX-Trigger"] = json.dumps({"desk:sent": {"conversation": conversation_id}})
         return response
     if sentence:
         return await _page(request, who, conversation_id, view, status=status, sentence=sentence, text=text)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import html
+import json
 import re
 from typing import Any
 
@@ -346,7 +347,8 @@ async def test_pressing_send_twice_is_one_message(desk: Desk, browser: Browser) 
     form = {"text": "Here I am.", "key": KEY}
     answers = [await browser.post(f"/desk/conversations/{number}/reply", htmx=True, **form) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert all(answer.headers["hx-trigger"] == "desk:sent" for answer in answers)
+    sent = {"desk:sent": {"conversation": number}}
+    assert [json.loads(answer.headers["hx-trigger"]) for answer in answers] == [sent, sent]
     assert await replies(desk, number) == ["Here I am."]
     await browser.post(f"/desk/conversations/{number}/reply", text="Here I am.", key=KEY[::-1])
     assert len(await replies(desk, number)) == 2, "the same words with another key are another message"

@@ -1,5 +1,6 @@
 // The reply: kept in this browser until it is sent, sent once however often Send is pressed.
-const name = (form) => `firstline.draft.${form.dataset.conversation}`;
+const draftOf = (conversation) => `firstline.draft.${conversation}`;
+const name = (form) => draftOf(form.dataset.conversation);
 const kept = (form) => { try { return JSON.parse(localStorage.getItem(name(form))); } catch { return null; } };
 const composer = () => document.querySelector(".composer");
 
@@ -55,10 +56,11 @@ document.addEventListener("htmx:config:request", (event) => {
   if (key) event.detail.ctx.request.body.set("key", key);
 });
 document.addEventListener("desk:sent", (event) => {
-  const form = event.target.closest?.(".composer") ?? composer();
-  if (!form) return;
+  const sent = String(event.detail.conversation);
+  try { localStorage.removeItem(draftOf(sent)); } catch { /* nothing was kept */ }
+  const form = composer();
+  if (form?.dataset.conversation !== sent) return; // another one is open by now
   form.elements.text.value = "";
-  try { localStorage.removeItem(name(form)); } catch { /* nothing was kept */ }
   measure(form);
   form.elements.text.focus();
 });

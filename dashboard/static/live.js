@@ -5,15 +5,17 @@ let source;
 let watched;
 let wait = 1000;
 let again;
+let stays = false; // what the banner says, until its reader does the next thing
 
 const find = (id) => document.getElementById(id);
 const opened = () => find("desk").dataset.open;
 const refresh = (id) => { if (find(id)) htmx.trigger(find(id), `desk:${id}`); };
 export const say = (words) => { find("announce").textContent = words; };
 
-function warn(words) {
+function warn(words, stay = false) {
   if (banner.textContent !== words) banner.textContent = words;
   banner.hidden = !words;
+  stays = stay;
 }
 
 function follow() {
@@ -80,17 +82,50 @@ function settle() {
   if (opened() !== watched) follow();
 }
 
+// An answer belongs to the conversation that was open when it was asked for. Another one may be when it comes: shown in
+// its place, words meant for one customer would go to the other.
+const acted = (ctx) => ctx?.request?.method === "POST";
+const looked = (ctx) => ctx.sourceElement.matches("#queue, #conversation");
+const late = (ctx) => ctx?.about && ctx.about.open !== opened();
+document.addEventListener("htmx:config:request", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.target?.contains(find("desk"))) return; // it opens one
+  ctx.about = { open: opened(), label: document.querySelector(".head")?.dataset.label };
+});
+document.addEventListener("htmx:before:swap", (event) => {
+  const { ctx } = event.detail;
+  if (!late(ctx)) return;
+  event.preventDefault();
+  if (looked(ctx)) refresh(ctx.sourceElement.id); // a look at what is open now may have been dropped behind this one
+});
+
+function fail(ctx, words) {
+  if (!late(ctx)) warn(words);
+  else if (acted(ctx)) warn(`About ${ctx.about.label}: ${words}`, true);
+}
+
+// What the page would have shown of a refusal by itself.
+function refusal(ctx) {
+  const sentence = new DOMParser().parseFromString(ctx.text, "text/html").querySelector("#sentence > span");
+  if (!sentence) return null;
+  return ctx.request.body?.get("text") ? `${sentence.textContent} What you typed is kept there.` : sentence.textContent;
+}
+
 document.addEventListener("htmx:after:swap", settle);
-document.addEventListener("htmx:after:request", () => { if (banner.textContent !== LOST) warn(""); });
+document.addEventListener("htmx:after:request", (event) => {
+  if (banner.textContent !== LOST && !(stays && looked(event.detail.ctx))) warn("");
+});
 document.addEventListener("htmx:response:error", (event) => {
-  const { status, raw } = event.detail.ctx.response;
-  if (status === 401 || status === 409) return; // the login page; a sentence on the page itself
-  const plain = raw.headers.get("content-type")?.startsWith("text/plain");
-  warn(plain ? event.detail.ctx.text : "That did not work. Nothing you typed is lost: try again in a moment.");
+  const { ctx } = event.detail;
+  const { status, raw } = ctx.response;
+  if (status === 401 || (status === 409 && !late(ctx))) return; // the login page; a sentence on the page itself
+  const words = raw.headers.get("content-type")?.startsWith("text/plain") ? ctx.text : refusal(ctx);
+  fail(ctx, words ?? "That did not work. Nothing you typed is lost: try again in a moment.");
 });
 document.addEventListener("htmx:error", (event) => {
-  const acted = event.detail.ctx?.request?.method === "POST";
-  warn(acted ? "The server cannot be reached. Nothing you typed is lost: try again in a moment." : LOST);
+  const { ctx } = event.detail;
+  if (acted(ctx)) fail(ctx, "The server cannot be reached. Nothing you typed is lost: try again in a moment.");
+  else warn(LOST);
 });
 addEventListener("resize", () => { if (atEnd) bottom(); });
 
