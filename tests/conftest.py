@@ -38,6 +38,7 @@ LONG = (
     "test_flow",
     "browser/test_phone",
     "browser/test_together",
+    "browser/test_late",
     "browser/test_editor",
     "browser/test_dashboard",
     "browser/test_widget_limits",
