@@ -237,7 +237,9 @@ class Page:
 Receive = Callable[[Sequence[Parsed], Mapping[str, Any]], Awaitable[None]]
 Listen = Callable[[Receive, Mapping[str, Any]], Coroutine[Any, Any, None]]
 #: `missed(since)`: what the vendor has from `since` (seconds since 1970) on, oldest first, however much of it we have.
-Missed = Callable[[float], AsyncIterator[Parsed]]
+#: None: a sign of life, for an answer of the vendor's that brought nothing (yet). Who shows none for two minutes is
+#: taken to hang and is asked anew, from the beginning.
+Missed = Callable[[float], AsyncIterator[Parsed | None]]
 
 
 class Channel:

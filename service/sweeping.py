@@ -30,7 +30,8 @@ SWEPT = "swept"
 RESTORED = "This came before a backup was restored, and may have been answered after the backup was made."
 #: What is stored in one transaction.
 BATCH = 50
-#: How long a vendor may say nothing before it is asked anew.
+#: How long a vendor may say nothing before it is asked anew. How long it takes in all is no matter: after a long outage
+#: it has many pages, and who gave it up for that would give it up each time, with more of them.
 PATIENCE_SECONDS = 120.0
 #: The longest that a process does not look whether another one that was at it is gone.
 LOOK_SECONDS = 30.0
@@ -121,6 +122,8 @@ async def _take_missed(context: Context, channel: Channel, missed: Missed, fence
             async with asyncio.timeout(PATIENCE_SECONDS) as patience:
                 async for each in found:
                     patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
+                    if each is None:
+                        continue
                     if isinstance(each, Inbound) and (each.at or 0.0) > began - channel.missed_grace:
                         young.append(each)  # its webhook may be on its way, and tells more of it than a list does
                         continue

@@ -70,11 +70,11 @@ async def sweeps(*contexts: Context) -> AsyncIterator[None]:
         assert done == [None] * len(contexts)
 
 
-async def swept_before(db: Any, at: float | None = None, first: float = 0.0) -> float:
+async def swept_before(db: Any, at: float | None = None, first: float = 0.0, channel: str = "sink") -> float:
     """Somebody swept a minute ago, long after the very first time."""
     at = time.time() - 60 if at is None else at
     async with db.write() as session:
-        session.add(ChannelMemory(channel="sink", key=sweeping.SWEPT, value={"at": at, "first": first}))
+        session.add(ChannelMemory(channel=channel, key=sweeping.SWEPT, value={"at": at, "first": first}))
     return at
 
 

@@ -121,7 +121,7 @@ class Api:
             if looked_at > MOST_LOOKED_AT:
                 raise OutcomeUnknown("Too many messages went to this customer since then to tell which this one is.")
 
-    def missed(self, since: float) -> AsyncIterator[Parsed]:
+    def missed(self, since: float) -> AsyncIterator[Parsed | None]:
         return sweep.missed(self.client, self.settings, since)
 
     async def typing(self, memo: Mapping[str, Any]) -> None:

@@ -79,7 +79,7 @@ class WhatsAppChannel(Channel):
     async def _outcome(self, outbound: Outbound) -> Receipt | None:
         return await self.api.outcome(outbound)
 
-    def _missed(self, since: float) -> AsyncIterator[Parsed]:
+    def _missed(self, since: float) -> AsyncIterator[Parsed | None]:
         return self.api.missed(since)
 
     async def _fetch(self, url: str, most: int) -> Fetched:

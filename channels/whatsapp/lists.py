@@ -34,15 +34,17 @@ async def newest_first(client: Client, since: float, **which: str) -> AsyncItera
         messages, following = await _read(client.messages.get_page_async(address))
 
 
-async def oldest_first(client: Client, since: float, **which: str) -> AsyncIterator[MessageInstance]:
-    """Each message from `since` on, however many there are."""
+async def oldest_first(client: Client, since: float, **which: str) -> AsyncIterator[MessageInstance | None]:
+    """Each message from `since` on, however many there are; None for each page that came, on the way back as well."""
     walked: list[tuple[str, Page]] = []
     async for address, messages in newest_first(client, since, **which):
         walked.append((address, messages if len(walked) < KEPT_PAGES else []))
+        yield None
     while walked:
         address, messages = walked.pop()
         if len(walked) >= KEPT_PAGES:
             messages, _ = await _read(client.messages.get_page_async(address))
+            yield None
         for each in reversed(messages):
             if created(each) >= since:
                 yield each

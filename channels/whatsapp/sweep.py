@@ -23,13 +23,17 @@ FOUND = (
 )
 
 
-async def missed(client: Client, settings: WhatsAppSettings, since: float) -> AsyncIterator[Parsed]:
+async def missed(client: Client, settings: WhatsAppSettings, since: float) -> AsyncIterator[Parsed | None]:
     """Customers' messages since then, and what became of ours: each oldest first. Raises SwitchedOff or Unreachable.
 
+    None is a page that came: to reach the oldest one, all newer ones are read first, which after a long outage is long.
     A message whose files Twilio does not tell holds up no other: that it is left out is raised when all else is here.
     """
     left_out: Unreachable | None = None
     async for each in oldest_first(client, since, to=settings.sender):
+        if each is None:
+            yield None
+            continue
         if each.direction != "inbound":
             continue
         try:
@@ -39,7 +43,9 @@ async def missed(client: Client, settings: WhatsAppSettings, since: float) -> As
             continue
         yield found
     async for each in oldest_first(client, since, from_=settings.sender):
-        if update := _status(each):
+        if each is None:
+            yield None
+        elif update := _status(each):
             yield update
     if left_out:
         raise left_out
