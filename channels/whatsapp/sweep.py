@@ -26,8 +26,9 @@ FOUND = (
 async def missed(client: Client, settings: WhatsAppSettings, since: float) -> AsyncIterator[Parsed | None]:
     """Customers' messages since then, and what became of ours: each oldest first. Raises SwitchedOff or Unreachable.
 
-    None is a page that came: to reach the oldest one, all newer ones are read first, which after a long outage is long.
-    A message whose files Twilio does not tell holds up no other: that it is left out is raised when all else is here.
+    None is a page that came: to reach the oldest one, all newer ones are read first, which after a long outage is long;
+    or a look for files that came to nothing. A message whose files Twilio does not tell holds up no other: that it is
+    left out is raised when all else is here.
     """
     left_out: Unreachable | None = None
     async for each in oldest_first(client, since, to=settings.sender):
@@ -39,8 +40,7 @@ async def missed(client: Client, settings: WhatsAppSettings, since: float) -> As
         try:
             found = await _message(client, settings, each)
         except Unreachable as error:
-            left_out = error
-            continue
+            found, left_out = None, error
         yield found
     async for each in oldest_first(client, since, from_=settings.sender):
         if each is None:

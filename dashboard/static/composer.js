@@ -50,16 +50,21 @@ document.addEventListener("submit", (event) => {
     event.stopImmediatePropagation();
   }
 }, true);
+let pressed; // the words that were sent last
 document.addEventListener("htmx:config:request", (event) => {
   const form = event.target.closest?.(".composer");
-  const key = form && kept(form)?.key;
+  if (!form) return;
+  pressed = form.elements.text.value;
+  const key = kept(form)?.key;
   if (key) event.detail.ctx.request.body.set("key", key);
 });
 document.addEventListener("desk:sent", (event) => {
   const sent = String(event.detail.conversation);
-  try { localStorage.removeItem(draftOf(sent)); } catch { /* nothing was kept */ }
   const form = composer();
-  if (form?.dataset.conversation !== sent) return; // another one is open by now
+  const open = form?.dataset.conversation === sent; // or another one is by now
+  if (open && form.elements.text.value !== pressed) return; // the next reply is begun already
+  try { localStorage.removeItem(draftOf(sent)); } catch { /* nothing was kept */ }
+  if (!open) return;
   form.elements.text.value = "";
   measure(form);
   form.elements.text.focus();

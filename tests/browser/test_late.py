@@ -204,3 +204,34 @@ def test_what_goes_wrong_late_is_told_of_what_one_did_and_not_of_what_the_page_l
     verb.let_go(status=500, content_type="text/plain", body="Broken.")
     expect(desk.locator("#banner")).to_have_text(f"About {label}: Broken.")
     all_is_doras(desk, two)
+
+
+def test_what_is_written_while_a_reply_is_on_its_way_stays(desk: Page, two: Two) -> None:
+    held = Held(desk, "**/reply*")
+    compose(desk).fill(FOR_CARL)
+    desk.get_by_role("button", name="Send").click()
+    held.wait()
+    compose(desk).fill("And one thing more")
+    held.let_go()
+    expect(desk.locator(".by-person")).to_have_count(1)
+    expect(compose(desk)).to_have_value("And one thing more")
+    assert "one thing more" in (draft(desk, two.carl) or "")
+    desk.get_by_role("button", name="Send").click()
+    expect(desk.locator(".by-person")).to_have_count(2)
+    expect(compose(desk)).to_have_value("")
+
+
+def test_after_a_step_back_the_desk_is_as_alive_as_before(desk: Page, two: Two) -> None:
+    go(desk, two.dora, "Dora")
+    desk.go_back()
+    expect(desk.locator(".head")).to_have_id(f"head-{two.carl}")
+    expect(desk.locator("#desk")).to_have_attribute("data-open", two.carl)
+    two.visitors[0].write("Are you there?")
+    expect(desk.locator(".by-customer").last).to_contain_text("Are you there?")
+    desk.locator("#conversation").focus()
+    desk.keyboard.press("?")
+    expect(desk.locator("#keys")).to_be_visible()
+    desk.keyboard.press("Escape")
+    desk.route("**/take-over*", lambda route: route.fulfill(status=500, content_type="text/plain", body="Broken."))
+    desk.get_by_role("button", name="Take over").click()
+    expect(desk.locator("#banner")).to_have_text("Broken.")
