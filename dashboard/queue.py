@@ -45,6 +45,10 @@ class Row:
     mine: bool
 
 
+#: What stands after who said it, where the customer has not got it.
+UNREAD = {"held": " (kept)", "cancelled": " (not sent)", "failed": " (did not arrive)"}
+
+
 @dataclass(frozen=True)
 class Section:
     title: str
@@ -195,6 +199,7 @@ def _row(
     by = ""
     if last and last.author != "customer":
         by = ("You" if last.staff_id == me.id else last.name) if last.author == "person" else "Firstline"
+        by += UNREAD.get(last.status, "")
     return Row(
         id=conversation.id,
         label=words.label(customer, identity),

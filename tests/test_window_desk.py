@@ -101,6 +101,7 @@ async def test_a_kept_reply_can_be_taken_back_until_the_customer_writes(desk: De
     desk.channel.closed, desk.channel.offers = "Pigeons fly by day only.", (INVITATION,)
     await browser.post(f"{path}/offer", text="Here I am.", key=KEY, purpose="reply ready")
     assert "Take it back" in (await browser.get(path)).text
+    assert '<span class="by">You (kept):</span> Here I am.' in (await browser.get("/desk")).text
     other = await desk.signed_in(await desk.make_staff("Ben"))
     assert "Take it back" not in (await other.get(path)).text, "it is not his"
     assert (await other.post(f"{path}/take-back")).status_code == 409
@@ -108,6 +109,7 @@ async def test_a_kept_reply_can_be_taken_back_until_the_customer_writes(desk: De
     assert ("Here I am.", "", "cancelled") in await said(desk, number)
     page = (await browser.get(path)).text
     assert "Not sent: Ana took it back" in page
+    assert '<span class="by">You (not sent):</span> Here I am.' in page
     assert "You took the kept reply back." in page
     assert "Tell them that a reply is ready" in page, "another one can be kept"
     again = await browser.post(f"{path}/take-back")
