@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
-from sqlmodel import col, select, update
+from sqlmodel import and_, col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service import conversations, mail
@@ -18,7 +18,7 @@ from service.context import Context
 from service.db import clock
 from service.models import AuditEvent, Conversation, Escalation, Staff
 from service.retries import NotYet
-from service.staff import ANSWERING, can_answer
+from service.staff import ANSWERING
 
 log = structlog.get_logger()
 
@@ -42,6 +42,9 @@ MOST_LISTED = 20
 TOLD, REFUSED, DELAYED, UNCERTAIN = "told_by_email", "email_refused", "email_delayed", "email_uncertain"
 #: Sent so often without hearing whether it was taken, a call counts as told: else it would be mailed without end.
 MOST_UNCERTAIN = 2
+
+#: Whose a call can be.
+_ANSWERING = col(Staff.disabled_at).is_(None), col(Staff.role).in_(ANSWERING)
 
 
 @dataclass(frozen=True)
@@ -148,9 +151,11 @@ async def due(session: AsyncSession, context: Context) -> list[Call]:
     """The calls that have waited long enough and of which not everybody has been told, oldest first."""
     age = clock() - col(Escalation.created_at)
     query = (
-        select(Escalation, Conversation, Staff, age)
+        select(Escalation, Conversation, Staff.id, age)
         .join(Conversation, col(Conversation.id) == Escalation.conversation_id)
-        .outerjoin(Staff, col(Staff.id) == Conversation.assigned_to)
+        .outerjoin(
+            Staff, and_(col(Staff.id) == Conversation.assigned_to, *_ANSWERING)
+        )  # of who is gone it is everybody's
         .where(col(Escalation.closed_at).is_(None), col(Escalation.taken_at).is_(None))
         .where(col(Escalation.told_at).is_(None), Conversation.state == "waiting")
         .where(age >= context.settings.call_email_seconds, age < TOLD_WITHIN_SECONDS)
@@ -158,15 +163,8 @@ async def due(session: AsyncSession, context: Context) -> list[Call]:
     )
     titles = {name: channel.title for name, channel in context.channels.items()}
     return [
-        Call(
-            call.id,
-            found.id,
-            titles.get(found.channel) or found.channel,
-            reason(call),
-            waits,
-            theirs.id if theirs and can_answer(theirs) else None,  # nobody's who is gone: then it is everybody's
-        )
-        for call, found, theirs, waits in (await session.exec(query)).all()
+        Call(call.id, found.id, titles.get(found.channel) or found.channel, reason(call), waits, to)
+        for call, found, to, waits in (await session.exec(query)).all()
     ]
 
 
@@ -182,7 +180,7 @@ async def _owed(session: AsyncSession, context: Context, calls: list[Call]) -> l
     """Whom to write to, and of which calls."""
     if not calls:
         return []
-    wanting = select(Staff).where(Staff.wants_email, col(Staff.disabled_at).is_(None), col(Staff.role).in_(ANSWERING))
+    wanting = select(Staff).where(Staff.wants_email, *_ANSWERING)
     now = await conversations.now(session)
     lately = select(AuditEvent.staff_id).where(
         col(AuditEvent.action).in_((TOLD, UNCERTAIN)), AuditEvent.at > now - REST_SECONDS

@@ -204,24 +204,25 @@ async def reopen(session: AsyncSession, conversation: Conversation, *, promised:
 
     `promised`: they were told that a reply waits for them to write. Then a person it is, however long ago that was.
     """
-    theirs = await resolver(session, conversation)
     recent = await now(session) - (conversation.resolved_at or 0.0) < REOPEN_TO_PERSON_SECONDS
-    conversation.resolved_at = conversation.resolved_by = None
-    if promised or (theirs and recent):
-        reason = (
-            "The customer wrote again, having been told that a reply is ready."
-            if promised
-            else "The customer wrote again less than a day after this was resolved."
-        )
-        await escalate(session, conversation, reason)
-        conversation.assigned_to = theirs
+    if promised:
+        await call_back(session, conversation, "The customer wrote again, having been told that a reply is ready.")
+    elif recent and await _resolver(session, conversation):
+        await call_back(session, conversation, "The customer wrote again less than a day after this was resolved.")
     else:
+        conversation.resolved_at = conversation.resolved_by = None
         await give_turn_to_agent(session, conversation)
     audit(session, conversation, "system", "reopened")
 
 
-async def resolver(session: AsyncSession, conversation: Conversation) -> int | None:
-    """Who resolved it, if they can still answer customers."""
+async def call_back(session: AsyncSession, conversation: Conversation, reason: str) -> None:
+    """Call for a person where the agent has it or nobody: for who resolved it, if they can still answer customers."""
+    conversation.assigned_to = await _resolver(session, conversation)
+    conversation.resolved_at = conversation.resolved_by = None
+    await escalate(session, conversation, reason)
+
+
+async def _resolver(session: AsyncSession, conversation: Conversation) -> int | None:
     staff = await session.get(Staff, conversation.resolved_by) if conversation.resolved_by else None
     return staff.id if staff and can_answer(staff) else None
 

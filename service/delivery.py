@@ -258,6 +258,4 @@ async def fail(
     conversations.audit(session, conversation, "system", "delivery_failed", reason=reason, seq=delivery.seq)
     await saying.break_off(session, conversation, delivery)
     if conversation.state in ("agent", "resolved"):
-        conversation.assigned_to = await conversations.resolver(session, conversation)
-        conversation.resolved_at = conversation.resolved_by = None
-        await conversations.escalate(session, conversation, f"A reply did not reach the customer: {reason}")
+        await conversations.call_back(session, conversation, f"A reply did not reach the customer: {reason}")

@@ -62,9 +62,7 @@ async def _deliveries(session: AsyncSession, made: str) -> int:
             await conversations.settle(session, conversation, delivery, "uncertain", reason)
             conversations.audit(session, conversation, "operator", "delivery_uncertain", seq=delivery.seq)
             if conversation.state in ("agent", "resolved"):
-                conversation.assigned_to = await conversations.resolver(session, conversation)
-                conversation.resolved_at = conversation.resolved_by = None
-                await conversations.escalate(session, conversation, f"A reply may not have arrived. {reason}")
+                await conversations.call_back(session, conversation, f"A reply may not have arrived. {reason}")
             count += 1
         await _let_go(session)
     return count
