@@ -43,7 +43,7 @@ TOLD, REFUSED, DELAYED, UNCERTAIN = "told_by_email", "email_refused", "email_del
 #: Sent so often without hearing whether it was taken, a call counts as told: else it would be mailed without end.
 MOST_UNCERTAIN = 2
 
-#: Whose a call can be.
+#: Whose a call can be. Of one that belongs to somebody else by now everybody is told.
 _ANSWERING = col(Staff.disabled_at).is_(None), col(Staff.role).in_(ANSWERING)
 
 
@@ -153,9 +153,7 @@ async def due(session: AsyncSession, context: Context) -> list[Call]:
     query = (
         select(Escalation, Conversation, Staff.id, age)
         .join(Conversation, col(Conversation.id) == Escalation.conversation_id)
-        .outerjoin(
-            Staff, and_(col(Staff.id) == Conversation.assigned_to, *_ANSWERING)
-        )  # of who is gone it is everybody's
+        .outerjoin(Staff, and_(col(Staff.id) == Conversation.assigned_to, *_ANSWERING))
         .where(col(Escalation.closed_at).is_(None), col(Escalation.taken_at).is_(None))
         .where(col(Escalation.told_at).is_(None), Conversation.state == "waiting")
         .where(age >= context.settings.call_email_seconds, age < TOLD_WITHIN_SECONDS)
