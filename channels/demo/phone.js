@@ -4,6 +4,7 @@ const drawn = new Map(); // region or message -> the server's HTML of it, as it 
 const gone = document.getElementById("gone");
 let version = document.body.dataset.version;
 let told = new Set(); // messages of which it was said that they were seen
+let doing = Promise.resolve(), acts = 0; // what one does: until it is done; how often one began and ended
 
 const chat = () => document.getElementById("chat");
 const atEnd = () => chat().scrollHeight - chat().scrollTop - chat().clientHeight < NEAR;
@@ -51,12 +52,13 @@ function applyChat(old, fresh) {
   });
 }
 
-async function take(answer, own) {
-  if (!(answer.headers.get("content-type") ?? "").includes("text/html")) {
-    say((await answer.json()).error ?? "That did not work. Try it once more.");
-    return;
+// The page of an answer; none where it is a sentence only, which is said.
+async function read(answer) {
+  if ((answer.headers.get("content-type") ?? "").includes("text/html")) {
+    return new DOMParser().parseFromString(await answer.text(), "text/html");
   }
-  apply(new DOMParser().parseFromString(await answer.text(), "text/html"), own);
+  say((await answer.json()).error ?? "That did not work. Try it once more.");
+  return null;
 }
 
 function say(sentence) {
@@ -68,16 +70,26 @@ function say(sentence) {
   drawn.delete("said");
 }
 
-async function go(address, options) {
+// One thing after the other: what is shown is the answer to the last thing one did.
+function go(address, options) {
+  doing = doing.then(() => act(address, options));
+  return doing;
+}
+
+async function act(address, options) {
+  acts++;
   try {
     const answer = await fetch(address, { cache: "no-store", ...options });
     if (answer.redirected || !options) history.replaceState(null, "", answer.url);
-    await take(answer, true);
+    const page = await read(answer);
+    if (page) apply(page, true);
     gone.hidden = true;
     return answer.ok;
   } catch {
     gone.hidden = false;
     return false;
+  } finally {
+    acts++;
   }
 }
 
@@ -128,10 +140,13 @@ function watch() {
 }
 
 async function look() {
+  const before = acts;
   try {
     const now = String(await (await fetch("/phone/version", { cache: "no-store" })).json());
     gone.hidden = true;
-    if (now !== version) await take(await fetch(location.href, { cache: "no-store" }), false);
+    if (now === version) return;
+    const page = await read(await fetch(location.href, { cache: "no-store" }));
+    if (page && before === acts) apply(page, false); // else it may be older than what is shown; the next look is not
   } catch {
     gone.hidden = false;
   }

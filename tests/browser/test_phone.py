@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from tests.browser.conftest import NewContext, faults
 from tests.browser.test_dashboard import ANSWER_MS, sign_in
@@ -27,6 +27,7 @@ def customer(new_context: NewContext) -> Iterator[Page]:
         page.get_by_role("button", name="Turn on the phone").click()
     page.get_by_role("button", name="Back to now").click()
     expect(page.locator("#time")).to_contain_text("the real time")
+    page.request.post("/phone/fate", form={"fate": "arrives"})
 
 
 def be(page: Page, name: str, number: str, *, hidden: bool = False) -> None:
@@ -122,6 +123,42 @@ def test_what_one_is_writing_and_has_unfolded_stays_when_something_comes(custome
     expect(customer.get_by_label("Message", exact=True)).to_have_value("Half a sen")
     expect(customer.get_by_label("Message", exact=True)).to_be_focused()
     expect(asked.get_by_role("link", name="Show the webhook")).to_be_visible()
+
+
+def test_a_look_that_comes_late_does_not_close_what_was_opened_since(customer: Page) -> None:
+    be(customer, "Otis Lane", "+15550157")
+    asked = write(customer, QUESTION)
+    came(customer, 1)
+    menu(asked)
+    held: list[tuple[Route, APIResponse]] = []  # the page as it was when it was looked at
+    customer.route(re.compile("/phone/$"), lambda route: held.append((route, route.fetch())))
+    customer.request.post("/phone/fate", form={"fate": "lost"})
+    while not held:
+        customer.wait_for_timeout(20)
+    menu(asked).get_by_role("link", name="Show the webhook").click()
+    expect(customer.locator("#inspector")).to_contain_text("X-Twilio-Signature")
+    with customer.expect_request("**/phone/version"):  # the next look: that one is over
+        held[0][0].fulfill(response=held[0][1])
+    expect(customer.locator("#strip")).to_contain_text("it is lost on its way")
+    assert "X-Twilio-Signature" in customer.locator("#inspector").inner_text()
+
+
+def test_what_was_opened_while_a_message_was_on_its_way_stays_open(customer: Page) -> None:
+    be(customer, "Orla Finch", "+15550158")
+    asked = write(customer, QUESTION)
+    came(customer, 1)
+    menu(asked)
+    held: list[Route] = []
+    customer.route("**/phone/send", lambda route: held.append(route))
+    customer.get_by_label("Message", exact=True).fill("Thank you.")
+    customer.keyboard.press("Enter")
+    while not held:
+        customer.wait_for_timeout(20)
+    menu(asked).get_by_role("link", name="Show the webhook").click()
+    held[0].continue_()
+    expect(customer.get_by_label("Message", exact=True)).to_have_value("")
+    expect(customer.locator(".bubble.is-mine")).to_have_count(2)
+    expect(customer.locator("#inspector")).to_contain_text("X-Twilio-Signature")
 
 
 def test_a_lost_message_comes_late_and_once_and_a_forged_one_is_refused(
