@@ -90,7 +90,7 @@ const late = (ctx) => ctx?.about && ctx.about.open !== opened();
 document.addEventListener("htmx:config:request", (event) => {
   const { ctx } = event.detail;
   if (ctx.target?.contains(find("desk"))) return; // it opens one
-  ctx.about = { open: opened(), label: document.querySelector(".head")?.dataset.label };
+  ctx.about = { open: opened(), label: document.querySelector(".head")?.dataset.label, from: document.activeElement };
 });
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx } = event.detail;
@@ -127,6 +127,14 @@ document.addEventListener("htmx:error", (event) => {
   if (acted(ctx)) fail(ctx, "The server cannot be reached. Nothing you typed is lost: try again in a moment.");
   else warn(LOST);
 });
+// The button that was pressed lost the focus while it was disabled, or is not there any more: who works by keyboard goes on from
+// it, or from the conversation's title.
+document.addEventListener("htmx:finally:request", (event) => queueMicrotask(() => {
+  const { ctx } = event.detail;
+  if (!acted(ctx) || late(ctx) || document.activeElement !== document.body) return;
+  const { from } = ctx.about;
+  (from.isConnected && from.matches("button:enabled") ? from : find("conversation-title"))?.focus();
+}));
 addEventListener("resize", () => { if (atEnd) bottom(); });
 
 shown = opened();

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import NewContext
 from tests.live_server import LiveServer
@@ -227,6 +227,22 @@ def test_everything_is_done_by_keyboard_alone(new_context: NewContext, live_serv
             break
     page.keyboard.press("Enter")
     expect(page.locator(".head .state")).to_have_text("Resolved")
+    expect(page.locator("#conversation-title")).to_be_focused()  # the button is gone, and the next Tab begins here
+
+
+def test_a_button_that_is_still_there_after_it_was_pressed_keeps_the_focus(desk: Page, visitor: Visitor) -> None:
+    open_waiting(desk, visitor, "Press it again.")
+
+    def refuse(route: Route) -> None:
+        desk.wait_for_timeout(200)  # meanwhile the button is disabled, and loses the focus
+        route.fulfill(status=500, content_type="text/plain", body="Broken.")
+
+    desk.route("**/resolve*", refuse)
+    resolve = desk.get_by_role("button", name="Resolve")
+    resolve.focus()
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#banner")).to_have_text("Broken.")
+    expect(resolve).to_be_focused()
 
 
 def test_two_presses_on_send_are_one_message(desk: Page, visitor: Visitor) -> None:
