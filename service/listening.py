@@ -10,7 +10,7 @@ from sqlmodel import col, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Listen, Parsed, Unreachable
-from service import flow, schedule
+from service import flow, restored, schedule
 from service.context import Context
 from service.models import ChannelMemory, Job
 from service.retries import backoff
@@ -60,6 +60,7 @@ async def _listen(context: Context, channel: Channel, listen: Listen, fence: int
             if not await schedule.keep(context, session, name, fence):
                 raise Overtaken
             await session.merge(ChannelMemory(channel=channel.name, key=STATE, value=dict(state)))
+            await restored.leave_to_people(session, channel.name, parsed, when)
 
         await flow.take(context, channel, parsed, remember)
 
@@ -70,6 +71,7 @@ async def _listen(context: Context, channel: Channel, listen: Listen, fence: int
 
     async with context.db.read() as session:
         memory = await session.get(ChannelMemory, (channel.name, STATE))
+        when = await restored.when(session)
     log.info("listener.began", channel=channel.name)
     try:
         state = memory.value if memory else {}

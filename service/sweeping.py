@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import structlog
@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from channels.base import Channel, Inbound, Missed, Parsed, SwitchedOff, Unreachable
-from service import conversations, flow, schedule
+from service import flow, restored, schedule
 from service.context import Context
 from service.models import ChannelMemory, Message
 from service.retries import backoff
@@ -24,10 +24,8 @@ log = structlog.get_logger()
 
 #: With the channel's name: the job whose lease says which process sweeps, and whose error says why none can.
 SWEEP = "sweep:"
-#: The key under which the service keeps how far was looked: `at`; and `first`, before which nothing is ever taken; and
-#: after a restore `restored`: what was written before it may have been answered since the backup was made.
+#: The key under which the service keeps how far was looked: `at`; and `first`, before which nothing is ever taken.
 SWEPT = "swept"
-RESTORED = "This came before a backup was restored, and may have been answered after the backup was made."
 #: What is stored in one transaction.
 BATCH = 50
 #: How long a vendor may say nothing before it is asked anew. How long it takes in all is no matter: after a long outage
@@ -113,8 +111,13 @@ async def _take_missed(context: Context, channel: Channel, missed: Missed, fence
 
     async with context.db.read() as session:
         memory = await session.get(ChannelMemory, (channel.name, SWEPT))
+        when = await restored.when(session)
     # The first time nothing is taken: who plugs in a number with a history does not answer the past.
     swept: dict[str, float] = memory.value if memory else {"first": float(math.floor(began))}
+
+    async def take(batch: Sequence[Parsed]) -> None:
+        await _take(context, channel, batch, swept["first"], when, still_ours)
+
     if memory:
         since = max(swept["first"], min(memory.value["at"], began) - channel.missed_overlap)
         found, batch = missed(since), list[Parsed]()
@@ -129,9 +132,9 @@ async def _take_missed(context: Context, channel: Channel, missed: Missed, fence
                         continue
                     batch.append(each)
                     if len(batch) == BATCH:
-                        await _take(context, channel, batch, swept, still_ours)
+                        await take(batch)
                         batch = []
-            await _take(context, channel, batch, swept, still_ours)
+            await take(batch)
         finally:
             if isinstance(found, AsyncGenerator):
                 await found.aclose()
@@ -141,37 +144,25 @@ async def _take_missed(context: Context, channel: Channel, missed: Missed, fence
 
 
 async def _take(
-    context: Context, channel: Channel, batch: Sequence[Parsed], swept: Mapping[str, float], still_ours: Any
+    context: Context, channel: Channel, batch: Sequence[Parsed], first: float, when: float, still_ours: Any
 ) -> None:
     """Store what is not known yet, in the vendor's order. What is known, which is nearly all, costs one look."""
     fitting = [fit(each) for each in batch]
     ids = [each.external_id for each in fitting if isinstance(each, Inbound)]
     rows = await context.db.look(_KNOWN, channel=channel.name, ids=ids) if ids else ()
     known = {row.external_id for row in rows}
-    wanted = [each for each in fitting if not (isinstance(each, Inbound) and _is_old(each, known, swept["first"]))]
+    wanted = [each for each in fitting if not (isinstance(each, Inbound) and _is_old(each, known, first))]
     if not wanted:
         return
-    restored = swept.get("restored", 0.0)
-    before = [each.external_id for each in wanted if isinstance(each, Inbound) and (each.at or restored) < restored]
 
     async def also(session: AsyncSession) -> None:
         await still_ours(session)
-        if before:
-            await _leave_to_people(session, channel, before)
+        await restored.leave_to_people(session, channel.name, wanted, when)
 
     new = sum(is_new for _, is_new in await flow.take_each(context, channel, wanted, also))
     if new:
         context.metrics.missed.labels(channel.name).inc(new)
         log.warning("sweep.found", channel=channel.name, messages=new)
-
-
-async def _leave_to_people(session: AsyncSession, channel: Channel, ids: Sequence[str]) -> None:
-    owed = select(Message.conversation_id).where(
-        Message.channel == channel.name, col(Message.external_id).in_(ids), Message.status == "owed"
-    )
-    for conversation_id in sorted(set((await session.exec(owed)).all())):
-        if conversation := await conversations.lock(session, conversation_id):
-            await conversations.escalate(session, conversation, RESTORED)
 
 
 def _is_old(inbound: Inbound, known: set[str], first: float) -> bool:

@@ -8,9 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from service import conversations, staff_verbs
-from service.models import AuditEvent, ChannelMemory, Conversation, Delivery, StaffSession
-from service.sweeping import SWEPT
+from service import conversations, restored, staff_verbs
+from service.models import AuditEvent, Conversation, Delivery, StaffSession
 
 #: Readers hold the place they have read to. After the restored clocks jumped on by so much, none is ahead of them and
 #: misses what comes next.
@@ -42,7 +41,7 @@ async def settle(connection: AsyncConnection, manifest: dict[str, Any], *, resum
             await session.exec(update(Conversation).values(clock=col(Conversation.clock) + LEAP))
             # Whoever signed out or lost their login since must not be signed in again.
             await session.exec(delete(StaffSession))
-            await _found_later(session)
+            await restored.mark(session)
             settled = Settled(await _deliveries(session, made), await _responses(session, made))
         detail = {"made_at": manifest["made_at"], "firstline": manifest["firstline"], "resumed": resume}
         counts = {"deliveries": settled.deliveries, "conversations": settled.conversations}
@@ -79,12 +78,6 @@ async def _responses(session: AsyncSession, made: str) -> int:
             count += 1
         await _let_go(session)
     return count
-
-
-async def _found_later(session: AsyncSession) -> None:
-    for memory in (await session.exec(select(ChannelMemory).where(ChannelMemory.key == SWEPT))).all():
-        memory.value = {**memory.value, "restored": time.time()}
-        session.add(memory)
 
 
 async def _let_go(session: AsyncSession) -> None:

@@ -210,7 +210,7 @@ async def test_what_was_owed_goes_to_people_and_is_not_sent_again(
     try:
         after = await rows(other, "audit_event")
         changed = {name for name in before if after[name] != before[name]}
-        assert changed == {"conversation", "message", "delivery", "escalation", "staff_session"}
+        assert changed == {"conversation", "message", "delivery", "escalation", "staff_session", "channel_memory"}
         assert after["staff_session"] == [], "nobody is signed in who may have signed out since"
         context = make_context(other)
         await settle_all(context)

@@ -169,6 +169,8 @@ async def test_at_the_very_first_start_only_what_came_last_and_nobody_opened_is_
         await until(lambda: len(desk.parsed) == 2, task=task)
         await until(lambda: sum(SEEN in line for line in dovecot.flags()) >= 3, task=task)
     assert desk.subjects == ["Question of this morning", "Question moved here"]
+    came = [time.time() - each.at for each in desk.parsed if isinstance(each, Inbound) and each.at is not None]
+    assert came == [pytest.approx(3 * 3600, abs=60), pytest.approx(30 * day, abs=60)]
     assert sum(SEEN in line for line in dovecot.flags()) == 3, "what was left alone is as it was"
     async with listening(channel(dovecot.port), desk) as task:
         await asyncio.sleep(1)

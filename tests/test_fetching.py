@@ -242,6 +242,18 @@ async def test_while_the_vendor_does_not_know_us_no_try_is_counted(db) -> None:
     assert (await listed(db))[0]["size"] == 5
 
 
+async def test_after_a_week_without_being_known_the_desk_says_why_the_file_is_not_there(db) -> None:
+    vault = Vault(SwitchedOff("The token is refused."))
+    context = make_context(db, channel=vault, lease_seconds=20.0)
+    await send(context, elsewhere())
+    async with db.write() as session:
+        await session.exec(update(Message).values(created_at=time.time() - fetching.SWITCHED_OFF_AT_MOST - 1))
+    async with fetches(context):
+        await until(lambda: settled(db))
+    assert (await listed(db))[0]["failed"] == "The token is refused."
+    assert len(vault.asked) == 1
+
+
 async def test_a_killed_workers_file_is_fetched_by_another_after_the_lease(db) -> None:
     killed, vault = make_context(db, channel=Vault(PNG)), Vault(PNG)
     context = make_context(db, channel=vault)

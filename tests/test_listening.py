@@ -2,18 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from sqlmodel import col, select, update
 
 from channels.base import Inbound, Quarantined, Receive, Unreachable
-from service import listening, schedule
+from service import listening, restored, schedule, unfinished
 from service.context import Context
-from service.models import Job, Message, Quarantine
+from service.models import Conversation, Escalation, Job, Message, Quarantine
 from tests.fakes import ScriptedChannel
-from tests.flow_kit import make_context
+from tests.flow_kit import make_context, settle_all
 
 pytestmark = pytest.mark.anyio
 
@@ -21,9 +22,10 @@ pytestmark = pytest.mark.anyio
 class Mailbox(ScriptedChannel):
     """A vendor with numbered messages: hears those past its state's number; `breaks`: what it raises before one."""
 
-    def __init__(self, *texts: str, breaks: Mapping[int, Exception] | None = None) -> None:
+    def __init__(self, *texts: str, breaks: Mapping[int, Exception] | None = None, came: Sequence[float] = ()) -> None:
         super().__init__()
         self.texts, self.breaks = list(texts), dict(breaks or {})
+        self.came = list(came)  # when, where the vendor says so
         self.told: list[int] = []  # what the vendor was told that we have, in order
         self.begun = 0
         self.open = asyncio.Event()
@@ -36,7 +38,8 @@ class Mailbox(ScriptedChannel):
             while at < len(self.texts):
                 if error := self.breaks.pop(at, None):
                     raise error
-                inbound = Inbound("someone", "t", f"mail-{at}", self.texts[at])
+                came = self.came[at] if self.came else None
+                inbound = Inbound("someone", f"t-{at}" if self.came else "t", f"mail-{at}", self.texts[at], at=came)
                 at += 1
                 await receive([inbound], {"at": at})
                 self.told.append(at)
@@ -178,3 +181,21 @@ async def test_what_cannot_be_read_is_kept_once_and_the_next_is_heard(db) -> Non
         (found,) = (await session.exec(select(Quarantine))).all()
     assert (found.raw, found.reason, found.sender) == (b"\x00\xff", "It is not a mail.", "xy")
     assert await texts(context) == ["hello"]
+
+
+@pytest.mark.parametrize("resume", [False, True])
+async def test_what_a_vendor_still_has_from_before_a_restore_is_left_to_people(db, resume) -> None:
+    now = time.time()
+    async with db.transaction() as connection:
+        await unfinished.settle(connection, {"made_at": now - 600, "firstline": "1"}, resume=resume)
+    mailbox = Mailbox("Where is my\0 parcel?", "And this?", came=[now - 300, now + 60])
+    async with listens(context := make_context(db, channel=mailbox)):
+        await asyncio.wait_for(mailbox.open.wait(), 10)
+    await settle_all(context)
+    answered = {each.thread for each in mailbox.sent}
+    assert answered == ({"t-0", "t-1"} if resume else {"t-1"})
+    async with db.read() as session:
+        states = dict((await session.exec(select(Conversation.thread, Conversation.state))).all())
+        why = (await session.exec(select(Escalation.reason))).all()
+    assert states == {"t-0": "agent" if resume else "waiting", "t-1": "agent"}
+    assert why == ([] if resume else [restored.REASON])

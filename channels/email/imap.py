@@ -6,9 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent import futures
+from dataclasses import replace
 from typing import Any
 
-from channels.base import Parsed, Quarantined, Unreachable
+from channels.base import Inbound, Parsed, Quarantined, Unreachable
 from channels.email.interpret import interpret, too_big
 from channels.email.mailbox import ERRORS, About, Box, Connected, Refused, opened
 from channels.email.mime import MOST_BYTES
@@ -177,6 +178,8 @@ class Listener:
         parsed = self._read(box, about)
         if parsed is None:
             return  # it is gone: somebody deleted or moved it
+        at = about.came or None
+        parsed = [replace(each, at=at) if isinstance(each, Inbound) else each for each in parsed]
         reason = "The mail server does not hand this mail over: look for it in the mailbox."
         refused = [Quarantined(f"imap#{box.validity}.{uid}", reason, b"") for uid in self._held()]
         self._store([*refused, *parsed], {**self.state, "uid": about.uid})
