@@ -32,6 +32,7 @@ class Context:
     knowledge: Knowledge
     agent: Agent
     clock: Callable[[], float] = time.time
+    began: float = field(default_factory=time.time)  # this process
     metrics: Metrics = field(default_factory=Metrics)
     steps: Steps = field(default_factory=Steps)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  # set when the process has been asked to stop

@@ -31,7 +31,7 @@ LOOK_SECONDS = 5.0
 HELD_SECONDS = 0.1
 #: Until a file is tried again whose vendor does not know us any more.
 SWITCHED_OFF_SECONDS = 60.0
-#: How long that is gone on with: the operator has a long weekend to set it right, and nothing is tried for ever.
+#: How long a process goes on with that: the operator has a long weekend to set it right, and nothing is tried for ever.
 SWITCHED_OFF_AT_MOST = 7 * 86_400.0
 #: How long a stopping process lets what it fetches come to its end.
 GRACE_SECONDS = 2.0
@@ -109,7 +109,7 @@ async def _fetch(context: Context, file: Attachment, message: Message) -> None:
         await _settle(context, file, message, fetched=fetched)
     except SwitchedOff as error:
         log.warning("file.not_now", channel=message.channel, file=file.id, reason=str(error))
-        if time.time() - message.created_at < SWITCHED_OFF_AT_MOST:
+        if time.time() - max(message.created_at, context.began) < SWITCHED_OFF_AT_MOST:
             await _postpone(context, file, SWITCHED_OFF_SECONDS, counted=False)
         else:
             await _again(context, file, message, str(error), permanent=True)

@@ -44,7 +44,7 @@ FIGURES: tuple[Figure, ...] = (
         "How often the agent answered a question itself, and how many conversations ended without a person.",
         "An answer counts when it was sent: one that was withdrawn because a person took over, or that failed, does "
         "not. Fixed replies to greetings and thanks are left out on both sides. A conversation has ended when staff "
-        "resolved it, or when it is the agent's and the customer has been quiet for 24 hours; it needed no person if "
+        "resolved it, or when it is the agent's and nothing has happened in it for 24 hours; it needed no person if "
         "none was called for and none wrote. It counts on the day it began. An answer that was sent need not be right: "
         "see wrong by label.",
         "The agent has decided nothing in this period.",

@@ -12,7 +12,7 @@ from service.measured import DAY, Column, Measured, Number, Scope, by_day, share
 from service.models import Conversation, Decision, Escalation, Message
 from service.rates import interval
 
-#: A conversation of the agent's in which the customer has been quiet for so long has ended; seconds.
+#: A conversation of the agent's in which nothing has happened for so long has ended; seconds.
 QUIET = DAY
 
 #: How the reason of a call for a person begins (service/agent/policy.py, consult.py and conversations.py write them),
@@ -192,7 +192,7 @@ async def _ended(session: AsyncSession, scope: Scope) -> list[list[float]]:
     quiet = and_(
         col(Conversation.state) == "agent",
         col(Conversation.owed_since).is_(None),
-        col(Conversation.last_customer_at) < scope.now - QUIET,
+        col(Conversation.updated_at) < scope.now - QUIET,  # not when they wrote: a mail that came late is answered now
     )
     ended = or_(col(Conversation.state) == "resolved", quiet)
     called = exists().where(col(Escalation.conversation_id) == conversation_id)

@@ -258,3 +258,18 @@ async def test_a_conversation_of_automatic_mail_alone_is_not_counted(db) -> None
         alone = (await measures.answered(session, scope)).numbers[1]
     assert begun.value == 1
     assert (alone.value, alone.words) == (1.0, "of 1 conversations that ended needed no person")
+
+
+async def test_a_mail_that_came_late_and_was_answered_now_has_not_ended_a_conversation(db) -> None:
+    day = date(2026, 3, 5)
+    now = at(day, "23:00")
+    async with db.write() as session:
+        past = Past(session)
+        long_ago = at(date(2026, 3, 1), "09:00")
+        for answered_at in (now - 600, now - 25 * 3_600):
+            began = await past.conversation(at(day, "09:00"), state="agent", last_customer_at=long_ago)
+            await past.written(began, at(day, "09:00"), "answered")
+            began.updated_at = answered_at
+    async with db.read() as session:
+        alone = (await measures.answered(session, Scope(day, day, now))).numbers[1]
+    assert (alone.value, alone.words) == (1.0, "of 1 conversations that ended needed no person")

@@ -101,7 +101,9 @@ document.addEventListener("submit", async (event) => {
   const done = await go(form.action, { method: "POST", body: data });
   form.ariaBusy = null;
   if (!done || !("reset" in form.dataset)) return;
+  const words = form.elements.text, next = words.value === data.get("text") ? "" : words.value; // the next one is begun already
   form.reset();
+  words.value = next;
   toEnd();
 });
 
@@ -109,7 +111,8 @@ document.addEventListener("click", async (event) => {
   const link = event.target.closest("a[data-quiet]");
   if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
   event.preventDefault();
-  if (await go(link.href)) document.getElementById(link.dataset.quiet)?.focus();
+  const done = await go(link.href), now = document.activeElement;
+  if (done && (now === document.body || now === link)) document.getElementById(link.dataset.quiet)?.focus(); // else one is elsewhere by now
 });
 
 // What is unfolded is on the screen.

@@ -100,7 +100,7 @@ document.addEventListener("htmx:before:swap", (event) => {
 });
 
 function fail(ctx, words) {
-  if (!late(ctx)) warn(words);
+  if (!late(ctx)) warn(words, acted(ctx) && Boolean(ctx.response)); // a server that is not there is told of until it is back
   else if (acted(ctx)) warn(`About ${ctx.about.label}: ${words}`, true);
 }
 
@@ -133,7 +133,8 @@ document.addEventListener("htmx:finally:request", (event) => queueMicrotask(() =
   const { ctx } = event.detail;
   if (!acted(ctx) || late(ctx) || document.activeElement !== document.body) return;
   const { from } = ctx.about;
-  (from.isConnected && from.matches("button:enabled") ? from : find("conversation-title"))?.focus();
+  const stays = from.isConnected && from.matches("button:enabled") && !from.closest("[data-shut]");
+  (stays ? from : find("conversation-title"))?.focus();
 }));
 addEventListener("resize", () => { if (atEnd) bottom(); });
 

@@ -243,6 +243,32 @@ def test_a_button_that_is_still_there_after_it_was_pressed_keeps_the_focus(desk:
     desk.keyboard.press("Enter")
     expect(desk.locator("#banner")).to_have_text("Broken.")
     expect(resolve).to_be_focused()
+    visitor.write("Is it broken?")
+    expect(desk.locator(".by-customer").last).to_contain_text("Is it broken?")
+    expect(desk.locator("#banner")).to_have_text("Broken.")  # until its reader does the next thing
+    desk.unroute("**/resolve*")
+    resolve.click()
+    expect(desk.locator("#banner")).to_be_hidden()
+
+
+def test_after_a_reply_that_a_colleague_forestalled_the_keyboard_goes_on_from_the_title(
+    desk: Page, visitor: Visitor, new_context: NewContext, colleague: tuple[str, str]
+) -> None:
+    path = open_waiting(desk, visitor, "Who is quicker?")
+    compose(desk).fill("I am")
+    held: list[Route] = []
+    desk.route("**/reply*", lambda route: held.append(route))
+    desk.get_by_role("button", name="Send").focus()
+    desk.keyboard.press("Enter")
+    while not held:
+        desk.wait_for_timeout(20)
+    other = sign_in(new_context().new_page(), *colleague, path=path)
+    other.keyboard.press("t")
+    expect(other.locator(".head .state")).to_have_text("With you")
+    held[0].continue_()
+    expect(desk.locator("#sentence")).to_contain_text("What you typed is still here.")
+    expect(desk.get_by_role("button", name="Send")).to_be_disabled()
+    expect(desk.locator("#conversation-title")).to_be_focused()
 
 
 def test_two_presses_on_send_are_one_message(desk: Page, visitor: Visitor) -> None:
@@ -287,6 +313,15 @@ def test_what_a_customer_writes_does_nothing_in_the_desk(desk: Page, visitor: Vi
     assert noticed == []
 
 
+#: Every sentence of the banner, also one that soon gives way to another.
+TOLD = """() => {
+  window.told = [];
+  const banner = document.getElementById("banner");
+  const all = {childList: true, characterData: true, subtree: true};
+  new MutationObserver(() => told.push(banner.textContent)).observe(banner, all);
+}"""
+
+
 def test_while_the_server_is_gone_the_desk_says_so_keeps_the_reply_and_comes_back(
     desk: Page, visitor: Visitor, live_server: Any
 ) -> None:
@@ -296,8 +331,9 @@ def test_while_the_server_is_gone_the_desk_says_so_keeps_the_reply_and_comes_bac
     try:
         expect(desk.get_by_role("status")).to_contain_text("Not live: trying again.", timeout=10_000)
         compose(desk).fill("Written in the dark")
+        desk.evaluate(TOLD)  # the page goes on trying, and says that instead
         desk.keyboard.press("Control+Enter")
-        expect(desk.get_by_role("status")).to_contain_text("Nothing you typed is lost")
+        desk.wait_for_function("told.some((words) => words.includes('Nothing you typed is lost'))")
         expect(compose(desk)).to_have_value("Written in the dark")
     finally:
         live_server.start()

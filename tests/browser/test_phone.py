@@ -103,6 +103,7 @@ def test_a_question_is_answered_and_a_persons_reply_comes_delivered_and_read(
     desk = desk_of(new_context, live_server, "Nora Quill")
     expect(desk.locator(".message.by-customer")).to_have_count(3)
     customer.get_by_role("button", name="Turn off the phone").click()
+    expect(customer.locator("#strip")).to_contain_text("The phone is off")
     desk.locator(".composer textarea").fill("A new one leaves today. https://a.example/x <b>")
     desk.get_by_role("button", name="Send").click()
     last = came(customer, 3)
@@ -155,10 +156,17 @@ def test_what_was_opened_while_a_message_was_on_its_way_stays_open(customer: Pag
     while not held:
         customer.wait_for_timeout(20)
     menu(asked).get_by_role("link", name="Show the webhook").click()
+    words = customer.get_by_label("Message", exact=True)
+    words.fill("And one thing")
     held[0].continue_()
-    expect(customer.get_by_label("Message", exact=True)).to_have_value("")
     expect(customer.locator(".bubble.is-mine")).to_have_count(2)
     expect(customer.locator("#inspector")).to_contain_text("X-Twilio-Signature")
+    expect(words).to_be_focused()
+    expect(words).to_have_value("And one thing")
+    customer.unroute("**/phone/send")
+    customer.keyboard.press("Enter")
+    expect(words).to_have_value("")
+    expect(customer.locator(".bubble.is-mine").last).to_contain_text("And one thing")
 
 
 def test_a_lost_message_comes_late_and_once_and_a_forged_one_is_refused(

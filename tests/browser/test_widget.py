@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from tests.browser.conftest import NewContext
 
@@ -249,9 +249,15 @@ def test_it_can_be_used_with_the_keyboard_alone(page: Page) -> None:
 
 def test_an_answer_that_came_while_the_panel_was_closed_is_counted(page: Page) -> None:
     open_chat(page)
+    held: list[Route] = []
+    page.route("**/channels/webchat", lambda route: held.append(route))
     write(page, PARCEL)
     expect(own(page, PARCEL)).to_have_count(1)
+    while not held:
+        page.wait_for_timeout(20)
     page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name=re.compile("^Chat with Pellworth$"))).to_be_visible()
+    held[0].continue_()
     unread = page.get_by_role("button", name=re.compile("1 unread message$"))
     expect(unread).to_be_visible(timeout=ANSWER_MS)
     unread.click()
