@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from dashboard.auth import Acting, SignedIn, Who, needs
 from dashboard.pages import DeskRoute, context_of, render
 from service import staff_changes
-from service.calls import span
+from service.call_mail import span
 from service.staff import MAX_PASSWORD, MIN_PASSWORD, NotPossible
 from service.throttle import TooMany
 

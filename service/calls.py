@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import random
-import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from sqlmodel import and_, col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from service import conversations, mail
+from service.call_mail import Call, reason, words
 from service.context import Context
 from service.db import clock
 from service.models import AuditEvent, Conversation, Escalation, Staff
@@ -35,8 +35,6 @@ GRACE_SECONDS = 3.0
 SOONEST_SECONDS = 30.0
 LATEST_SECONDS = 300.0  # a server that is away: it keeps everybody waiting, also with calls that are new
 LATEST_FOR_ONE_SECONDS = 900.0  # a mailbox that is full
-#: Calls that one mail lists; of more it says how many.
-MOST_LISTED = 20
 
 #: What became of telling one person of one call: the action of its audit event. The first two are for good.
 TOLD, REFUSED, DELAYED, UNCERTAIN = "told_by_email", "email_refused", "email_delayed", "email_uncertain"
@@ -45,18 +43,6 @@ MOST_UNCERTAIN = 2
 
 #: Whose a call can be. Of one that belongs to somebody else by now everybody is told.
 _ANSWERING = col(Staff.disabled_at).is_(None), col(Staff.role).in_(ANSWERING)
-
-
-@dataclass(frozen=True)
-class Call:
-    """An open call that nobody took. `to`: the one it was meant for by name."""
-
-    id: int
-    conversation_id: int
-    channel: str
-    reason: str
-    waits: float  # seconds
-    to: int | None
 
 
 @dataclass(frozen=True)
@@ -166,14 +152,6 @@ async def due(session: AsyncSession, context: Context) -> list[Call]:
     ]
 
 
-def reason(call: Escalation) -> str:
-    """Why a person was called for, without what the customer or a vendor wrote: mail is not a safe place."""
-    said = re.sub(r"(?: (?:to|about))? ?“.*”", "", call.reason, flags=re.DOTALL)
-    if call.decision_id is None:
-        said = said.partition(": ")[0]
-    return said.strip().rstrip(".") + "."
-
-
 async def _owed(session: AsyncSession, context: Context, calls: list[Call]) -> list[Owed]:
     """Whom to write to, and of which calls."""
     if not calls:
@@ -272,31 +250,3 @@ async def _write_to(context: Context, owed: Owed) -> None:
     subject, text = words(owed.calls, settings.base_url)
     message = mail.compose(settings, owed.staff.email, subject, text, owed.key)
     await mail.send(settings, message, owed.staff.email, in_all=settings.lease_seconds * MAIL_OF_LEASE)
-
-
-def words(calls: list[Call], base_url: str) -> tuple[str, str]:
-    """Subject and text (pure)."""
-    longest = span(calls[0].waits)
-    if len(calls) == 1:
-        subject = f"A customer has waited for a person for {longest}"
-        opening = "A person was called for, and nobody has taken over yet."
-    else:
-        subject = f"{len(calls)} customers wait for a person, the longest for {longest}"
-        opening = f"A person was called for in {len(calls)} conversations, and nobody has taken them over yet."
-    parts = [opening]
-    for call in calls[:MOST_LISTED]:
-        by_name = " They wrote again to you." if call.to is not None else ""
-        link = f"{base_url}/desk/conversations/{call.conversation_id}"
-        parts.append(f"{call.channel}, waiting for {span(call.waits)}.{by_name}\n{call.reason}\n{link}")
-    if len(calls) > MOST_LISTED:
-        parts.append(f"And {len(calls) - MOST_LISTED} more: {base_url}/desk?show=waiting")
-    parts.append(f"You asked for this mail. To end it: {base_url}/desk/account")
-    return subject, "\n\n".join(parts) + "\n"
-
-
-def span(seconds: float) -> str:
-    """A length of time in words."""
-    if seconds < 60:
-        return "less than a minute"
-    number, unit = (int(seconds // 60), "minute") if seconds < 2 * 3600 else (int(seconds // 3600), "hour")
-    return f"{number} {unit}{'' if number == 1 else 's'}"

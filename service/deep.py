@@ -20,7 +20,7 @@ from sqlmodel import col, func, select
 from channels.base import Channel
 from knowledge.embedder import Embedder
 from service import migrations
-from service.calls import span
+from service.call_mail import span
 from service.db import Database, clock
 from service.deep_knowledge import articles, index, model
 from service.models import AuditEvent, Conversation, Delivery, Escalation, Job

@@ -13,8 +13,8 @@ from service.db import Database
 
 # What was compiled is found by its statement and its dialect, of which each engine makes one: here they are all equal.
 for dialect in (PostgreSQL, SQLite):
-    dialect.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]  # as said above
-    dialect.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]  # likewise
+    dialect.__eq__ = lambda self, other: type(self) is type(other)  # type: ignore[method-assign]  # one cache key for all
+    dialect.__hash__ = lambda self: hash(type(self))  # type: ignore[method-assign]  # equal ones hash alike
 
 _compiled: dict[Any, Any] = {}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import select, update
 
-from service import calls, conversations, schedule, staff_changes, staff_verbs
+from service import call_mail, calls, conversations, schedule, staff_changes, staff_verbs
 from service.models import AuditEvent, Conversation, Escalation, Job, Staff
 from service.retries import NotYet
 from tests.cluster import free_port
@@ -112,7 +112,7 @@ async def test_the_mail_says_why_and_how_long_and_nothing_of_the_customers(desk:
     ],
 )
 def test_a_reason_is_said_without_what_others_wrote(reason: str, decided: bool, words: str | None) -> None:
-    said = calls.reason(Escalation(conversation_id=1, reason=reason, decision_id=1 if decided else None))
+    said = call_mail.reason(Escalation(conversation_id=1, reason=reason, decision_id=1 if decided else None))
     assert said == (words or "Not confident enough: 0.40, needs 0.70. The nearest was Returns, version 2.")
 
 
@@ -141,7 +141,7 @@ async def test_many_calls_are_one_mail_and_what_falls_due_just_after_waits_for_t
     [(_, message)] = server.taken
     text = message.get_content().replace("\r\n", "\n")
     assert message["Subject"] == "24 customers wait for a person, the longest for 30 minutes"
-    assert text.count("/desk/conversations/") == calls.MOST_LISTED
+    assert text.count("/desk/conversations/") == call_mail.MOST_LISTED
     assert text.index(f"/{numbers[0]}\n") < text.index(f"/{numbers[19]}\n")
     assert "And 4 more" in text
     assert None not in await told_at(desk)

@@ -133,8 +133,8 @@ document.addEventListener("htmx:finally:request", (event) => queueMicrotask(() =
   const { ctx } = event.detail;
   if (!acted(ctx) || late(ctx) || document.activeElement !== document.body) return;
   const { from } = ctx.about;
-  const stays = from.isConnected && from.matches("button:enabled") && !from.closest("[data-shut]");
-  (stays ? from : find("conversation-title"))?.focus();
+  const there = from.isConnected && from.matches("button:enabled") && !from.closest("[data-shut]");
+  (there ? from : find("conversation-title"))?.focus();
 }));
 addEventListener("resize", () => { if (atEnd) bottom(); });
 
